@@ -1,0 +1,11 @@
+-- funnel: how many visitors went from step to step, in order and in time
+-- columns: step bigint, name text, visitors bigint, conversion double, step_conversion double, dropped bigint, median_seconds double, p90_seconds double
+-- generated: the steps and the window shape this query, so the program writes it; see it with --explain
+-- top: 0
+-- chart: funnel name visitors
+-- visitors: distinct visitors who got this far, each step behind the one before, all within the window from the entry
+-- conversion: visitors / visitors of the first step
+-- step_conversion: visitors / visitors of the step before
+-- dropped: visitors of the step before who did not get this far
+-- median_seconds: from the latest step before to this one, median over those who got this far for the first time
+-- p90_seconds: the same, 90th percentile (linear interpolation)

@@ -1,0 +1,223 @@
+//! The accounting of lines: one sentence, the summary file, the file of rejects, and how many rejects are too many.
+
+use crate::error::Error;
+use crate::scan::Scanned;
+use crate::scan::reject::{Reason, Reject, Tally};
+use crate::sink::write_atomically;
+use serde_json::{Map, Value, json};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// The most lines that may be rejected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// So many.
+    Count(u64),
+    /// So many in a hundred lines.
+    Percent(f64),
+}
+
+impl Limit {
+    /// Reads `25` or `0.5%`.
+    ///
+    /// # Errors
+    /// `Error::Usage` for anything else.
+    pub fn parse(text: &str) -> Result<Limit, Error> {
+        let limit = match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse().ok().filter(|p| (0.0..=100.0).contains(p)).map(Limit::Percent),
+            None => text.parse().ok().map(Limit::Count),
+        };
+        limit.ok_or_else(|| Error::Usage(format!("--max-rejects '{text}' is neither a number nor a percentage such as 10%")))
+    }
+
+    fn allows(self, tally: &Tally) -> bool {
+        match self {
+            Limit::Count(count) => tally.rejects() <= count,
+            Limit::Percent(percent) => tally.rejects() as f64 <= tally.lines as f64 * percent / 100.0,
+        }
+    }
+}
+
+/// A scan's counts and how long it took.
+pub struct Account {
+    /// All files together.
+    pub tally: Tally,
+    /// How many files were read.
+    pub files: usize,
+    /// From the first byte to the last result, in seconds.
+    pub seconds: f64,
+}
+
+impl Account {
+    /// `33,905 lines = 33,900 events + 4 rejects + 1 blank · 7 files, 15.9 MB in 0.03 s (0.53 GB/s)` and what else is worth saying.
+    pub fn sentence(&self) -> String {
+        let Tally { lines, events, blank, bytes, .. } = self.tally;
+        let mut sentence = format!(
+            "{} = {} + {} + {} blank · {}, {} in {:.2} s ({:.2} GB/s)",
+            count(lines, "line"),
+            count(events, "event"),
+            count(self.tally.rejects(), "reject"),
+            thousands(blank),
+            count(self.files as u64, "file"),
+            size(bytes),
+            self.seconds,
+            bytes as f64 / 1e9 / self.seconds.max(1e-9),
+        );
+        if self.tally.ids_out_of_range > 0 {
+            sentence += &format!(" · {} out of range", count(self.tally.ids_out_of_range, "id"));
+        }
+        if self.tally.wrong_types > 0 {
+            sentence += &format!(" · {} of a wrong type", count(self.tally.wrong_types, "value"));
+        }
+        sentence
+    }
+
+    /// The same for programs.
+    pub fn json(&self) -> Value {
+        let reasons: Map<String, Value> = Reason::ALL
+            .iter()
+            .map(|&reason| (reason.name().to_owned(), json!(self.tally.rejects_by_reason[reason as usize])))
+            .collect();
+        json!({
+            "files": self.files,
+            "lines": self.tally.lines,
+            "events": self.tally.events,
+            "rejects": self.tally.rejects(),
+            "blank": self.tally.blank,
+            "rejects_by_reason": reasons,
+            "ids_out_of_range": self.tally.ids_out_of_range,
+            "wrong_types": self.tally.wrong_types,
+            "bytes": self.tally.bytes,
+            "seconds": self.seconds,
+        })
+    }
+
+    /// Writes the summary file.
+    ///
+    /// # Errors
+    /// `Error::Write`.
+    pub fn write_summary(&self, path: &Path) -> Result<(), Error> {
+        write_atomically(path, |out| writeln!(out, "{:#}", self.json()))
+    }
+
+    /// Compares with the limit.
+    ///
+    /// # Errors
+    /// `Error::TooManyRejects`, with examples and what to do.
+    pub fn check(&self, limit: Limit, rejects: &[Reject]) -> Result<(), Error> {
+        if limit.allows(&self.tally) {
+            return Ok(());
+        }
+        let mut text = format!(
+            "{} of {} rejected, more than {}; nothing was written\n",
+            thousands(self.tally.rejects()),
+            count(self.tally.lines, "line"),
+            match limit {
+                Limit::Count(count) => format!("the {} allowed", thousands(count)),
+                Limit::Percent(percent) => format!("the {percent} % allowed"),
+            }
+        );
+        text += &examples(rejects);
+        text += "see all with --rejects FILE, allow more with --max-rejects N or N%";
+        Err(Error::TooManyRejects(text))
+    }
+}
+
+/// The first rejected line for each reason.
+fn examples(rejects: &[Reject]) -> String {
+    let mut text = String::new();
+    for reason in Reason::ALL {
+        if let Some(reject) = rejects.iter().find(|reject| reject.reason == reason) {
+            text += &format!("  {}\n", describe(reject));
+        }
+    }
+    text
+}
+
+/// `logs/a.log line 17 (byte 8,112, column 40): the JSON is broken: …`, and how the line begins.
+fn describe(reject: &Reject) -> String {
+    const SHOWN: usize = 60;
+    let begin: String = reject.text.chars().take(SHOWN).collect();
+    let more = if begin.len() < reject.text.len() { "…" } else { "" };
+    let words = if reject.detail == reject.reason.words() { String::new() } else { format!(": expected {}", reject.detail) };
+    format!(
+        "{} line {} (byte {}, column {}): {}{words}: {}{more}",
+        reject.file,
+        thousands(reject.line),
+        thousands(reject.byte),
+        thousands(reject.column),
+        reject.reason.words(),
+        crate::sink::visible(&begin),
+    )
+}
+
+/// Writes every reject as a line of JSON.
+///
+/// # Errors
+/// `Error::Write`.
+pub fn write_rejects(path: &Path, scanned: &Scanned) -> Result<(), Error> {
+    write_atomically(path, |out| {
+        let mut out = BufWriter::new(out);
+        for reject in &scanned.rejects {
+            serde_json::to_writer(&mut out, reject)?;
+            out.write_all(b"\n")?;
+        }
+        out.flush()
+    })
+}
+
+/// `1 file`, `2 files`.
+fn count(number: u64, what: &str) -> String {
+    format!("{} {what}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes in decimal units.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits() {
+        let tally = |lines, rejects| {
+            let mut tally = Tally { lines, ..Tally::default() };
+            tally.rejects_by_reason[0] = rejects;
+            tally
+        };
+        let ten = Limit::parse("10%").unwrap();
+        assert!(ten.allows(&tally(100, 10)) && !ten.allows(&tally(100, 11)) && ten.allows(&tally(0, 0)));
+        let none = Limit::parse("0").unwrap();
+        assert!(none.allows(&tally(5, 0)) && !none.allows(&tally(5, 1)));
+        for wrong in ["", "x", "-1", "101%", "1.5"] {
+            assert!(Limit::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_as_people_write_them() {
+        assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1000, 1_234_567].map(thousands));
+        assert_eq!(["1 file", "2 files"], [count(1, "file"), count(2, "file")]);
+        assert_eq!(["999 B", "15.9 MB", "1.02 GB"], [size(999), size(15_900_000), size(1_020_000_000)]);
+    }
+}

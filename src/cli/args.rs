@@ -1,0 +1,200 @@
+//! The words of the command line. Reports bring their own subcommands: name, help and columns come from their headers.
+
+use crate::error::Error;
+use crate::report::{self, Report};
+use crate::sink::Format;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueEnum};
+use std::path::PathBuf;
+
+/// Options that every command that reads logs takes.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Log files, folders, globs (quoted or not), or - for standard input
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<String>,
+
+    /// Only events from this time on: 2025-03-10, 2025-03-10T12:00, today or yesterday
+    #[arg(long, value_name = "TIME", help_heading = "What to read")]
+    pub since: Option<String>,
+    /// Only events before this time
+    #[arg(long, value_name = "TIME", help_heading = "What to read")]
+    pub until: Option<String>,
+    /// The zone of the shop's clock: timestamps that carry an offset, and 'today', are turned into it
+    #[arg(long, value_name = "ZONE", default_value = "Asia/Seoul", env = "LOGANALYZE_TZ", help_heading = "What to read")]
+    pub tz: String,
+    /// An empty result instead of an error where no file is found
+    #[arg(long, help_heading = "What to read")]
+    pub allow_empty: bool,
+
+    /// Show only the first N rows; 0 shows all
+    #[arg(long, value_name = "N", help_heading = "What to write")]
+    pub top: Option<usize>,
+    /// How to write it; without this, a table on a terminal, the file's ending with -o, else CSV
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "What to write")]
+    pub format: Option<String>,
+    /// Write to this file, whole or not at all
+    #[arg(short, long, value_name = "FILE", help_heading = "What to write")]
+    pub output: Option<PathBuf>,
+    /// Print what the columns mean and the SQL that ran, on standard error
+    #[arg(long, help_heading = "What to write")]
+    pub explain: bool,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "What to write")]
+    pub color: When,
+
+    /// The most lines that may be rejected, as a number or a percentage
+    #[arg(long, value_name = "N|N%", default_value = "10%", help_heading = "Trust")]
+    pub max_rejects: String,
+    /// Reject nothing: the same as --max-rejects 0
+    #[arg(long, conflicts_with = "max_rejects", help_heading = "Trust")]
+    pub strict: bool,
+    /// Save every rejected line, with file, line, byte and reason, as NDJSON
+    #[arg(long, value_name = "FILE", help_heading = "Trust")]
+    pub rejects: Option<PathBuf>,
+    /// Save the accounting of lines as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Trust")]
+    pub summary: Option<PathBuf>,
+    /// Also take the values of keys that contain this word out of args, form and URLs
+    #[arg(long, value_name = "WORD", help_heading = "Trust")]
+    pub redact: Vec<String>,
+    /// Replace addresses and user names by keyed hashes; the key is $LOGANALYZE_PII_KEY
+    #[arg(long, help_heading = "Trust")]
+    pub hash_pii: bool,
+
+    /// Say nothing on standard error but errors
+    #[arg(short, long, help_heading = "Running")]
+    pub quiet: bool,
+    /// How many threads read and compute; without this, one a core
+    #[arg(long, value_name = "N", help_heading = "Running")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// How much is read at a time
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide = true)]
+    pub chunk_bytes: usize,
+    /// Longer lines are rejected
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, help_heading = "Running")]
+    pub max_line_bytes: usize,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+fn format_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(Format::ALL.map(Format::name))
+}
+
+/// The whole command line.
+///
+/// # Errors
+/// Never for the reports that come with the program.
+pub fn command() -> Result<Command, Error> {
+    let mut command = Command::new("loganalyze")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("True tables from rotated JSON activity logs: every line accounted for, every action counted once")
+        .after_help("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejected lines.\nExample: loganalyze product-views 'logs/*.log' --top 20 -o views.parquet")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .infer_subcommands(false);
+    for report in report::all()?.iter().filter(|report| report.header.variant_of.is_none()) {
+        command = command.subcommand(report_command(report));
+    }
+    Ok(command.subcommands([sql_command(), schema_command(), quality_command()]))
+}
+
+fn report_command(report: &Report) -> Command {
+    let header = &report.header;
+    let mut command = Command::new(leak(&header.name)).about(header.title.clone()).after_help(columns_help(report));
+    if let Some((option, values)) = &header.variants {
+        let option = leak(option);
+        let values = PossibleValuesParser::new(values.iter().map(|value| leak(value)).collect::<Vec<_>>());
+        let help = "Count in another way";
+        command = command.arg(Arg::new(option).long(option).value_name("HOW").value_parser(values).help(help));
+    }
+    if header.name == "funnel" {
+        command = command.args(funnel_args());
+    }
+    Common::augment_args(command)
+}
+
+/// clap keeps names for the life of the program; there are a few dozen.
+fn leak(text: &str) -> &'static str {
+    Box::leak(text.to_owned().into_boxed_str())
+}
+
+fn columns_help(report: &Report) -> String {
+    let width = report.header.columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
+    let mut help = String::from("Columns:\n");
+    for column in &report.header.columns {
+        let line = format!("  {:width$}  {:9}  {}", column.name, column.kind.sql(), column.meaning);
+        help.push_str(line.trim_end());
+        help.push('\n');
+    }
+    let extra = match report.header.name.as_str() {
+        "funnel" => " --window 1d --step \"view: event_type = 'view'\" --step \"cart: event_type = 'cart_add'\"",
+        "hourly-activity" => " --by weekday-hour",
+        "product-views" => " --top 20",
+        _ => "",
+    };
+    help + &format!("\nExample: loganalyze {} sample_logs{extra}", report.header.name)
+}
+
+fn funnel_args() -> [Arg; 3] {
+    [
+        Arg::new("step").long("step").action(ArgAction::Append).value_name("NAME: CONDITION").help(
+            "A step, as a name and an SQL condition; repeat it for each step. Without: product view, cart addition, checkout page, purchase",
+        ),
+        Arg::new("window")
+            .long("window")
+            .value_name("TIME")
+            .default_value("7d")
+            .help("The longest time from the entry to a step, such as 30m, 12h, 7d"),
+        Arg::new("by")
+            .long("by")
+            .value_name("WHO")
+            .value_parser(["visitor", "user", "session"])
+            .default_value("visitor")
+            .help("Whose events belong together"),
+    ]
+}
+
+fn sql_command() -> Command {
+    let query = Arg::new("query").value_name("QUERY").required(true).help("An SQL query over the relation 'events'");
+    Common::augment_args(
+        Command::new("sql")
+            .about("any SQL query over the events")
+            .after_help(
+                "'loganalyze schema' lists the columns of events. Only those that occur in the query are read.\n\
+                 Example: loganalyze sql \"SELECT path, COUNT(*) AS n FROM events GROUP BY path ORDER BY n DESC, path LIMIT 5\" sample_logs",
+            )
+            .arg(query),
+    )
+}
+
+fn quality_command() -> Command {
+    Common::augment_args(
+        Command::new("quality")
+            .about("a row a file: lines, events, rejects by reason, ids out of range, paired lines, first, last, gaps")
+            .after_help("A gap is a time of more than an hour without an event, between the file's first and last.\nExample: loganalyze quality sample_logs"),
+    )
+}
+
+fn schema_command() -> Command {
+    Command::new("schema")
+        .about("the columns of events: type, unit, where each comes from, what it means")
+        .arg(Arg::new("format").long("format").value_name("FORMAT").value_parser(format_parser()).help("How to write it"))
+        .after_help("Example: loganalyze schema --format csv")
+}
+
+/// The values of an option that may not be there at all.
+pub fn value<'a>(matches: &'a ArgMatches, option: &str) -> Option<&'a String> {
+    matches.try_get_one::<String>(option).ok().flatten()
+}

@@ -1,0 +1,34 @@
+//! The command line: words, what they run, exit codes. The one place that knows all others.
+
+mod account;
+mod args;
+mod describe;
+mod pii;
+mod progress;
+mod quality;
+mod run;
+mod times;
+
+use crate::error::Error;
+use std::process::ExitCode;
+
+/// Runs the program with the process's own arguments and says how it ended.
+pub fn main() -> ExitCode {
+    let outcome = args::command().and_then(|command| match command.try_get_matches() {
+        Ok(matches) => run::run(&matches),
+        Err(error) => {
+            // Help and version are no errors; clap prints each where it belongs.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            _ = error.print();
+            Ok(code)
+        }
+    });
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(Error::Stdout(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("loganalyze: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `--hash-pii`: addresses and user names as keyed hashes, alike where the originals were alike.
+
+use crate::events::Events;
+use crate::scan::column::Column;
+
+/// The columns that name a person.
+const COLUMNS: [&str; 3] = ["ip_address", "username", "username_attempt"];
+
+/// Replaces the values of these columns by 16 hexadecimal digits of a keyed BLAKE3 hash. The key is
+/// `$LOGANALYZE_PII_KEY`; without it every run draws its own, so that nothing can be looked up across runs.
+pub fn hash(events: &mut Events) {
+    let key = match std::env::var("LOGANALYZE_PII_KEY") {
+        Ok(text) if !text.is_empty() => blake3::derive_key("loganalyze 2026-11-20 personal data", text.as_bytes()),
+        _ => std::array::from_fn(|_| rand_byte()),
+    };
+    for name in COLUMNS {
+        if let Some(Column::Text(texts)) = events.columns.get_mut(name) {
+            *texts = texts.map(|text| Some(blake3::keyed_hash(&key, text.as_bytes()).to_hex()[..16].to_owned()));
+        }
+    }
+}
+
+/// From the operating system's randomness, by way of the standard library's hash keys.
+fn rand_byte() -> u8 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) as u8
+}

@@ -1,0 +1,108 @@
+//! Times and durations as people type them.
+
+use crate::error::Error;
+use crate::scan::time::{DAY, SECOND, date, parse};
+use chrono::{Days, Utc};
+use chrono_tz::Tz;
+use std::ops::Range;
+
+/// The zone of this IANA name.
+///
+/// # Errors
+/// `Error::Usage` with a nearer name.
+pub fn zone(name: &str) -> Result<Tz, Error> {
+    name.parse().map_err(|_| {
+        let near = crate::error::did_you_mean(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+        Error::Usage(format!("'{name}' is no time zone{near}; use a name such as Asia/Seoul or UTC"))
+    })
+}
+
+/// Microseconds (wall clock) from `since` to before `until`; `None` if neither is given.
+///
+/// # Errors
+/// `Error::Usage` for a time that cannot be read, and for an end that is not behind the beginning.
+pub fn range(since: Option<&str>, until: Option<&str>, zone: Tz) -> Result<Option<Range<i64>>, Error> {
+    if since.is_none() && until.is_none() {
+        return Ok(None);
+    }
+    let begin = since.map_or(Ok(i64::MIN), |text| moment("--since", text, zone))?;
+    let end = until.map_or(Ok(i64::MAX), |text| moment("--until", text, zone))?;
+    if begin >= end {
+        let (since, until) = (since.unwrap_or_default(), until.unwrap_or_default());
+        return Err(Error::Usage(format!("--until {until} is not behind --since {since}: nothing lies between")));
+    }
+    Ok(Some(begin..end))
+}
+
+fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
+    let today = Utc::now().with_timezone(&zone).date_naive();
+    let day = match text {
+        "today" => Some(today),
+        "yesterday" => today.checked_sub_days(Days::new(1)),
+        _ => None,
+    };
+    let text = day.map_or(text.to_owned(), |day| day.to_string());
+    let with_seconds = if text.len() == 16 { format!("{text}:00") } else { text.clone() };
+    date(text.as_bytes()).map(|days| days * DAY).or_else(|| parse(with_seconds.as_bytes(), zone)).ok_or_else(|| {
+        Error::Usage(format!(
+            "{option} '{text}' is no time: use 2025-03-10, 2025-03-10T12:00, 2025-03-10T12:00:00, today or yesterday"
+        ))
+    })
+}
+
+/// Microseconds of `90s`, `30m`, `12h`, `7d`, `2w`, or several such parts in a row.
+///
+/// # Errors
+/// `Error::Usage` for anything else.
+pub fn duration(text: &str) -> Result<i64, Error> {
+    let wrong = || Error::Usage(format!("'{text}' is no duration: use a number and s, m, h, d or w, such as 30m or 7d"));
+    let mut total: i64 = 0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let count: i64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = match rest.as_bytes()[digits] {
+            b's' => SECOND,
+            b'm' => 60 * SECOND,
+            b'h' => 3600 * SECOND,
+            b'd' => DAY,
+            b'w' => 7 * DAY,
+            _ => return Err(wrong()),
+        };
+        total = count.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+        rest = &rest[digits + 1..];
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("90s").unwrap(), 90 * SECOND);
+        assert_eq!(duration("1d12h").unwrap(), DAY + DAY / 2);
+        assert_eq!(duration("2w").unwrap(), 14 * DAY);
+        for wrong in ["", "7", "d", "7 d", "1y", "99999999999999999999d", "9223372036854775807w", "7é"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges() {
+        let zone = chrono_tz::Asia::Seoul;
+        let day = 20_157 * DAY;
+        assert_eq!(range(Some("2025-03-10"), Some("2025-03-11"), zone).unwrap(), Some(day..day + DAY));
+        assert_eq!(range(Some("2025-03-10T12:00"), None, zone).unwrap(), Some(day + DAY / 2..i64::MAX));
+        assert_eq!(range(None, None, zone).unwrap(), None);
+        assert!(range(Some("yesterday"), Some("today"), zone).unwrap().is_some_and(|range| range.end - range.start == DAY));
+        for (since, until) in [("2025-03-10", "2025-03-10"), ("2025-03-11", "2025-03-10"), ("10.3.2025", "today")] {
+            assert!(range(Some(since), Some(until), zone).is_err());
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! (SQL, relations) → result.
+
+pub mod polars;

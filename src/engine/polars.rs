@@ -1,0 +1,144 @@
+//! The laptop's engine: events as a Polars DataFrame, SQL by Polars.
+//! Knows nothing of the command line and of outputs.
+
+use crate::error::{Error, did_you_mean};
+use crate::events::Events;
+use crate::report::ResultColumn;
+use crate::scan::column::{self, Bits, NULL, Texts, Values};
+use crate::schema::{self, Type};
+use polars_arrow::bitmap::Bitmap;
+use polars::prelude::*;
+use polars::sql::SQLContext;
+use std::ops::Range;
+
+/// These columns of the events as a DataFrame, in the schema's order; `range` (microseconds) leaves out the events that
+/// are not in it.
+///
+/// # Errors
+/// `Error::Query` if memory or Polars gives out.
+pub fn frame(mut events: Events, names: &[&str], range: Option<&Range<i64>>) -> Result<DataFrame, Error> {
+    let keep = range.map(|range| -> BooleanChunked {
+        let inside = |time: Option<i64>| time.is_some_and(|time| range.contains(&time));
+        events.times("timestamp").iter().map(inside).collect()
+    });
+    let mut columns = Vec::new();
+    for name in schema::names().filter(|name| names.contains(name)) {
+        if let Some(column) = events.columns.remove(name) {
+            columns.push(series(name, column).map_err(failed)?.into_column());
+        }
+    }
+    let frame = DataFrame::new(events.rows, columns).map_err(failed)?;
+    match keep {
+        Some(keep) => frame.filter(&keep).map_err(failed),
+        None => Ok(frame),
+    }
+}
+
+fn failed(error: PolarsError) -> Error {
+    Error::Query(format!("Polars cannot hold the events: {error}"))
+}
+
+fn series(name: &str, column: column::Column) -> PolarsResult<Series> {
+    let name = PlSmallStr::from_str(name);
+    Ok(match column {
+        column::Column::Bigint(values) => Int64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid)).into_series(),
+        column::Column::Double(values) => Float64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid)).into_series(),
+        column::Column::Boolean(values) => {
+            BooleanChunked::from_iter_options(name, values.iter()).into_series()
+        }
+        column::Column::Timestamp(values) => integers(name, values).into_datetime(TimeUnit::Microseconds, None).into_series(),
+        column::Column::Date(values) => integers(name, values).cast(&DataType::Int32)?.cast(&DataType::Date)?,
+        column::Column::Text(texts) => text_series(name, texts)?,
+    })
+}
+
+fn integers(name: PlSmallStr, values: Values<i64>) -> Int64Chunked {
+    Int64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid))
+}
+
+fn bitmap(valid: &Bits) -> Option<Bitmap> {
+    (!valid.all()).then(|| Bitmap::from_u8_vec(valid.to_bytes(), valid.len()))
+}
+
+/// The texts of the codes: views into one copy of the dictionary.
+fn text_series(name: PlSmallStr, texts: Texts) -> PolarsResult<Series> {
+    let dictionary = StringChunked::from_iter_values(name, texts.dictionary.iter());
+    let codes: IdxCa = texts.codes.iter().map(|&code| (code != NULL).then_some(code as IdxSize)).collect();
+    Ok(dictionary.take(&codes)?.into_series())
+}
+
+/// Runs one SQL query over the relation `events`.
+///
+/// # Errors
+/// `Error::Query` with what Polars does not accept, and a nearer name where a column is unknown.
+pub fn query(sql: &str, events: DataFrame) -> Result<DataFrame, Error> {
+    let mut context = SQLContext::new();
+    context.register("events", events.lazy());
+    context.execute(sql).and_then(|plan| plan.collect()).map_err(|error| explain(&error))
+}
+
+/// Checks that this is one SQL expression and nothing more.
+///
+/// # Errors
+/// `Error::Query` that says what is wrong with it.
+pub fn check_condition(condition: &str) -> Result<(), Error> {
+    polars::sql::sql_expr(condition)
+        .map(|_| ())
+        .map_err(|error| Error::Query(format!("'{condition}' is no SQL condition: {error}")))
+}
+
+fn explain(error: &PolarsError) -> Error {
+    let text = error.to_string();
+    let text = text.lines().next().unwrap_or_default();
+    let hint = match error.clone() {
+        PolarsError::ColumnNotFound(name) => unknown_column(&name),
+        _ if text.contains("relation") && text.contains("not found") => "; the only relation is 'events'".to_owned(),
+        _ => String::new(),
+    };
+    Error::Query(format!("the SQL cannot be run: {text}{hint}"))
+}
+
+fn unknown_column(message: &str) -> String {
+    let name = message.split(['"', '\'']).find(|part| !part.contains(' ') && !part.is_empty()).unwrap_or(message);
+    let near = did_you_mean(name, schema::names());
+    if near.is_empty() { "; 'loganalyze schema' lists the columns".to_owned() } else { near }
+}
+
+/// The columns that a report promises, in order and of the promised types.
+///
+/// # Errors
+/// `Error::Query` if one is missing or cannot be made what it should be.
+pub fn as_promised(result: &DataFrame, promised: &[ResultColumn]) -> Result<DataFrame, Error> {
+    let cast = |column: &ResultColumn| result.column(&column.name)?.cast(&data_type(column.kind));
+    let columns: PolarsResult<Vec<Column>> = promised.iter().map(cast).collect();
+    let columns = columns.map_err(|error| Error::Query(format!("the query breaks its promise: {error}")))?;
+    DataFrame::new(result.height(), columns).map_err(failed)
+}
+
+/// The result of free SQL with Polars' own integer types as bigint, as other engines give them.
+///
+/// # Errors
+/// `Error::Query` if a value does not fit.
+pub fn as_plain(result: &DataFrame) -> Result<DataFrame, Error> {
+    let plain = |column: &Column| match column.dtype() {
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+            column.cast(&DataType::Int64)
+        }
+        DataType::Float32 => column.cast(&DataType::Float64),
+        _ => Ok(column.clone()),
+    };
+    let columns: PolarsResult<Vec<Column>> = result.columns().iter().map(plain).collect();
+    DataFrame::new(result.height(), columns.map_err(failed)?).map_err(failed)
+}
+
+/// The Polars type of a column's type.
+pub fn data_type(kind: Type) -> DataType {
+    match kind {
+        Type::Bigint => DataType::Int64,
+        Type::Double => DataType::Float64,
+        Type::Boolean => DataType::Boolean,
+        Type::Timestamp => DataType::Datetime(TimeUnit::Microseconds, None),
+        Type::Date => DataType::Date,
+        Type::Text | Type::Json | Type::Url | Type::Session => DataType::String,
+    }
+}

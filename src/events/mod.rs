@@ -1,0 +1,151 @@
+//! The derived columns: what can be said of an event from its own columns, and what needs its neighbours
+//! (paired lines, visitors, sessions). Knows nothing of files, reports and the command line.
+
+mod moment;
+mod pairs;
+mod sessions;
+mod visitors;
+mod what;
+
+use crate::scan::builder::Wanted;
+use crate::scan::column::{Column, Texts, Values};
+use crate::schema::{self, Origin};
+use std::collections::{BTreeMap, HashMap};
+
+/// The columns of the events, each with a row an event.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// By name.
+    pub columns: BTreeMap<&'static str, Column>,
+    /// How many rows each has.
+    pub rows: usize,
+}
+
+/// These columns and all that they are derived from.
+pub fn with_sources(wanted: Wanted) -> Wanted {
+    let mut all = wanted;
+    loop {
+        let sources = all.names().filter_map(schema::column).flat_map(|column| match column.origin {
+            Origin::Key(_) => [].iter(),
+            Origin::Event(from) | Origin::Neighbours(from) => from.iter(),
+        });
+        let more = all.or(Wanted::of(sources.copied()));
+        if more == all {
+            return all;
+        }
+        all = more;
+    }
+}
+
+/// Whether one of these columns needs other events than its own, so that no event may be left out before.
+pub fn needs_neighbours(wanted: Wanted) -> bool {
+    let is_neighbours = |name| schema::column(name).is_some_and(|column| matches!(column.origin, Origin::Neighbours(_)));
+    wanted.names().any(is_neighbours)
+}
+
+/// Adds the wanted derived columns; their sources (see [`with_sources`]) must be there. `session_gap` is the longest
+/// pause within a session, in microseconds.
+pub fn derive(events: &mut Events, wanted: Wanted, session_gap: i64) {
+    let wanted = with_sources(wanted);
+    let clients = (wanted.has("paired") || wanted.has("visitor_id")).then(|| clients(events));
+    for name in wanted.names() {
+        let column = match name {
+            "event_date" => Column::Date(moment::date(events.times("timestamp"))),
+            "event_hour" => Column::Bigint(moment::hour(events.times("timestamp"))),
+            "weekday" => Column::Bigint(moment::weekday(events.times("timestamp"))),
+            "epoch_us" => Column::Bigint(events.times("timestamp").clone()),
+            "product" => Column::Bigint(what::product(events)),
+            "page" => Column::Text(what::page(events)),
+            "paired" => Column::Boolean(pairs::paired(events, clients.as_deref().unwrap_or_default())),
+            "visitor_id" => Column::Text(visitors::visitor_ids(events, clients.as_deref().unwrap_or_default())),
+            // In the schema's order, behind visitor_id.
+            "session_number" => Column::Bigint(sessions::session_numbers(events, session_gap)),
+            _ => continue,
+        };
+        events.columns.insert(name, column);
+    }
+}
+
+/// A number for each pair of address and user agent: what a visitor without a cookie is known by.
+fn clients(events: &Events) -> Vec<u32> {
+    let (ips, agents) = (&events.texts("ip_address").codes, &events.texts("user_agent").codes);
+    let mut numbers: HashMap<(u32, u32), u32, foldhash::fast::FixedState> = HashMap::default();
+    let mut last = None;
+    let number = |(&ip, &agent)| {
+        if let Some((pair, number)) = last
+            && pair == (ip, agent)
+        {
+            return number;
+        }
+        let next = numbers.len() as u32;
+        let number = *numbers.entry((ip, agent)).or_insert(next);
+        last = Some(((ip, agent), number));
+        number
+    };
+    ips.iter().zip(agents).map(number).collect()
+}
+
+impl Events {
+    /// A text column.
+    ///
+    /// # Panics
+    /// If it was not read; `with_sources` names all that are needed.
+    pub fn texts(&self, name: &str) -> &Texts {
+        match self.columns.get(name) {
+            Some(Column::Text(texts)) => texts,
+            _ => panic!("the column {name} was not read"),
+        }
+    }
+
+    /// An integer column.
+    ///
+    /// # Panics
+    /// If it was not read.
+    pub fn integers(&self, name: &str) -> &Values<i64> {
+        match self.columns.get(name) {
+            Some(Column::Bigint(values)) => values,
+            _ => panic!("the column {name} was not read"),
+        }
+    }
+
+    /// A timestamp column, microseconds.
+    ///
+    /// # Panics
+    /// If it was not read.
+    pub fn times(&self, name: &str) -> &Values<i64> {
+        match self.columns.get(name) {
+            Some(Column::Timestamp(values)) => values,
+            _ => panic!("the column {name} was not read"),
+        }
+    }
+
+    /// A column of floating-point numbers.
+    ///
+    /// # Panics
+    /// If it was not read.
+    pub fn doubles(&self, name: &str) -> &Values<f64> {
+        match self.columns.get(name) {
+            Some(Column::Double(values)) => values,
+            _ => panic!("the column {name} was not read"),
+        }
+    }
+}
+
+/// The rows of each group, in their order: those of group g are `rows[starts[g]..starts[g + 1]]`. Rows of a
+/// group `u32::MAX` are left out (a counting sort).
+fn rows_by_group(groups: &[u32], count: usize) -> (Vec<u32>, Vec<usize>) {
+    let mut starts = vec![0usize; count + 1];
+    for &group in groups.iter().filter(|&&group| group != u32::MAX) {
+        starts[group as usize + 1] += 1;
+    }
+    for at in 0..count {
+        starts[at + 1] += starts[at];
+    }
+    let mut next = starts.clone();
+    let mut rows = vec![0u32; starts[count]];
+    for (row, &group) in groups.iter().enumerate().filter(|(_, group)| **group != u32::MAX) {
+        rows[next[group as usize]] = row as u32;
+        next[group as usize] += 1;
+    }
+    (rows, starts)
+}

@@ -1,0 +1,50 @@
+//! Sessions: a visitor's events without a pause of more than the gap. Telemetry and the page's own calls of
+//! `/api/log/` go on with a session that is open but do not open one.
+
+use super::{Events, rows_by_group};
+use crate::scan::builder::KINDS;
+use crate::scan::column::{NULL, Values};
+
+/// A value for each row: the number of the session within the visitor's, from 1; null for events that belong to
+/// none.
+pub fn session_numbers(events: &Events, gap: i64) -> Values<i64> {
+    let visitors = events.texts("visitor_id");
+    let times = events.times("timestamp");
+    let opens = openers(events);
+    let groups: Vec<u32> = visitors
+        .codes
+        .iter()
+        .enumerate()
+        .map(|(row, &code)| if times.valid.get(row) { code } else { NULL })
+        .collect();
+    let (mut rows, starts) = rows_by_group(&groups, visitors.dictionary.len());
+    let mut numbers = vec![None; events.rows];
+    for visitor in starts.windows(2) {
+        let rows = &mut rows[visitor[0]..visitor[1]];
+        // Of events at the same moment, the one that opens a session comes first, whatever their order in the file.
+        rows.sort_by_key(|&row| (times.values[row as usize], !opens[row as usize]));
+        let mut number = 0;
+        let mut last = i64::MIN;
+        for &row in rows.iter() {
+            let row = row as usize;
+            let time = times.values[row];
+            let open = number > 0 && time.saturating_sub(last) <= gap;
+            if !open && !opens[row] {
+                continue;
+            }
+            number += i64::from(!open);
+            last = time;
+            numbers[row] = Some(number);
+        }
+    }
+    numbers.into_iter().collect()
+}
+
+/// Whether each event may open a session.
+fn openers(events: &Events) -> Vec<bool> {
+    let (kinds, paths) = (events.texts("kind"), events.texts("path"));
+    let telemetry = kinds.dictionary.find(KINDS[2]).unwrap_or(NULL);
+    let own_call: Vec<bool> = paths.dictionary.iter().map(|path| path.starts_with("/api/log/")).collect();
+    let rows = kinds.codes.iter().zip(&paths.codes);
+    rows.map(|(&kind, &path)| kind != telemetry && (path == NULL || !own_call[path as usize])).collect()
+}

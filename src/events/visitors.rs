@@ -1,0 +1,214 @@
+//! Who did it. The stable id of the session cookie names a visitor, but for two moments: the first request, sent
+//! before a cookie was set, and the log-out, which clears it. Both are joined by address and user agent.
+//!
+//! The rules (each observed on the shop): an event without an id belongs to the id that its client (address and
+//! user agent) shows next within 30 minutes, or else showed last within 30 minutes, or else to a visitor of its own
+//! (that client). The id that a client shows for the first time next within 30 minutes of a log-out goes on as the
+//! visitor who logged out.
+
+use super::{Events, rows_by_group};
+use crate::scan::column::{Dictionary, NULL, Texts, Values};
+use crate::scan::cookie::short_hash;
+use crate::scan::time::SECOND;
+
+/// How long a client is remembered.
+const MEMORY: i64 = 30 * 60 * SECOND;
+
+/// A value for each row: the visitor's short hash; null where there is neither id nor client.
+pub fn visitor_ids(events: &Events, clients: &[u32]) -> Texts {
+    let client_count = clients.iter().max().map_or(0, |&most| most as usize + 1);
+    let sessions = events.texts("session_id");
+    let mut search = Search {
+        times: events.times("timestamp"),
+        ids: ids(sessions),
+        names: &sessions.dictionary,
+        logouts: logouts(events),
+        visitors: vec![NULL; events.rows],
+        same: Sets::new(sessions.dictionary.len() + client_count),
+        first_client: vec![NULL; sessions.dictionary.len()],
+    };
+    search.run(clients, client_count);
+    let Search { visitors, mut same, .. } = search;
+    name(events, clients, &visitors, &mut same)
+}
+
+/// Each row's id: the code of its session id, [`NULL`] where that is none.
+fn ids(sessions: &Texts) -> Vec<u32> {
+    let find = |word| sessions.dictionary.find(word).unwrap_or(NULL);
+    let (first, unknown) = (find("no_session"), find("unknown"));
+    sessions.codes.iter().map(|&code| if code == first || code == unknown { NULL } else { code }).collect()
+}
+
+fn logouts(events: &Events) -> Vec<bool> {
+    let types = events.texts("event_type");
+    let logout = types.dictionary.find("logout");
+    types.codes.iter().map(|&code| Some(code) == logout).collect()
+}
+
+/// Visitors are numbered: first the ids, then the clients.
+struct Search<'a> {
+    times: &'a Values<i64>,
+    ids: Vec<u32>,
+    names: &'a Dictionary,
+    logouts: Vec<bool>,
+    visitors: Vec<u32>,
+    same: Sets,
+    /// The last client that each id was met at.
+    first_client: Vec<u32>,
+}
+
+impl Search<'_> {
+    fn run(&mut self, clients: &[u32], client_count: usize) {
+        let (mut rows, starts) = rows_by_group(clients, client_count);
+        for client in 0..client_count {
+            let rows = &mut rows[starts[client]..starts[client + 1]];
+            self.name_timeless(rows, client);
+            if rows.iter().all(|&row| self.ids[row as usize] != NULL && !self.logouts[row as usize]) {
+                rows.iter().for_each(|&row| self.visitors[row as usize] = self.ids[row as usize]);
+                continue;
+            }
+            self.sort(rows);
+            let timed = rows.partition_point(|&row| !self.times.valid.get(row as usize));
+            self.name_rows(&rows[timed..], client);
+            self.join_logouts(&rows[timed..], client);
+        }
+    }
+
+    /// Events without a time have no neighbours.
+    fn name_timeless(&mut self, rows: &[u32], client: usize) {
+        for &row in rows.iter().filter(|&&row| !self.times.valid.get(row as usize)) {
+            self.visitors[row as usize] = self.id_or_client(self.ids[row as usize], client);
+        }
+    }
+
+    fn id_or_client(&self, id: u32, client: usize) -> u32 {
+        if id == NULL { (self.names.len() + client) as u32 } else { id }
+    }
+
+    /// By time, those without first. What happened at the same moment is ordered by the id's name, so that the order
+    /// of lines and files makes no difference.
+    fn sort(&self, rows: &mut [u32]) {
+        let time = |row: u32| self.times.get(row as usize);
+        let id_name = |row: u32| match self.ids[row as usize] {
+            NULL => None,
+            id => Some(self.names.get(id)),
+        };
+        rows.sort_by(|&a, &b| time(a).cmp(&time(b)).then_with(|| id_name(a).cmp(&id_name(b))));
+    }
+
+    /// Gives each event its id, or the next one its client shows, or the last.
+    fn name_rows(&mut self, rows: &[u32], client: usize) {
+        let mut next = None;
+        for &row in rows.iter().rev() {
+            self.name_near(row, &mut next);
+        }
+        let mut last = None;
+        for &row in rows {
+            self.name_near(row, &mut last);
+            if self.visitors[row as usize] == NULL {
+                self.visitors[row as usize] = self.id_or_client(NULL, client);
+            }
+        }
+    }
+
+    fn name_near(&mut self, row: u32, near: &mut Option<(i64, u32)>) {
+        let row = row as usize;
+        let time = self.times.values[row];
+        if self.ids[row] != NULL {
+            *near = Some((time, self.ids[row]));
+            self.visitors[row] = self.ids[row];
+        } else if let Some((shown, id)) = *near
+            && self.visitors[row] == NULL
+            && (shown - time).abs() <= MEMORY
+        {
+            self.visitors[row] = id;
+        }
+    }
+
+    /// Joins the visitor of each log-out with the id that comes new next.
+    fn join_logouts(&mut self, rows: &[u32], client: usize) {
+        if !rows.iter().any(|&row| self.logouts[row as usize]) {
+            return;
+        }
+        let mut new_ids = Vec::new();
+        for &row in rows {
+            let id = self.ids[row as usize];
+            if id != NULL && self.first_client[id as usize] != client as u32 {
+                self.first_client[id as usize] = client as u32;
+                new_ids.push((self.times.values[row as usize], id));
+            }
+        }
+        for &row in rows.iter().filter(|&&row| self.logouts[row as usize]) {
+            let time = self.times.values[row as usize];
+            let next = new_ids.partition_point(|&(shown, _)| shown <= time);
+            if let Some(&(shown, id)) = new_ids.get(next)
+                && shown - time <= MEMORY
+            {
+                self.same.join(self.visitors[row as usize], id);
+            }
+        }
+    }
+}
+
+/// The visitors' names: a joined visitor has the first of its ids' names in alphabetical order, so that it does not
+/// depend on the order of lines.
+fn name(events: &Events, clients: &[u32], visitors: &[u32], same: &mut Sets) -> Texts {
+    let names = &events.texts("session_id").dictionary;
+    let mut client_rows = vec![u32::MAX; same.parents.len() - names.len()];
+    clients.iter().enumerate().rev().for_each(|(row, &client)| client_rows[client as usize] = row as u32);
+    let name_of = |visitor: usize| match visitor.checked_sub(names.len()) {
+        None => Some(names.get(visitor as u32).to_owned()),
+        Some(client) => client_name(events, client_rows[client] as usize),
+    };
+    let mut first: Vec<Option<String>> = vec![None; same.parents.len()];
+    let mut used = vec![false; same.parents.len()];
+    visitors.iter().for_each(|&visitor| used[visitor as usize] = true);
+    for visitor in (0..used.len()).filter(|&visitor| used[visitor]) {
+        let root = same.root(visitor as u32) as usize;
+        if let Some(name) = name_of(visitor)
+            && first[root].as_ref().is_none_or(|first| name < *first)
+        {
+            first[root] = Some(name);
+        }
+    }
+    let mut dictionary = Dictionary::default();
+    let codes: Vec<u32> = first
+        .iter()
+        .map(|name| name.as_ref().map_or(NULL, |name| dictionary.code(name.as_bytes())))
+        .collect();
+    let codes = visitors.iter().map(|&visitor| codes[same.root(visitor) as usize]).collect();
+    Texts { codes, dictionary }
+}
+
+fn client_name(events: &Events, row: usize) -> Option<String> {
+    let (ip, agent) = (events.texts("ip_address").get(row), events.texts("user_agent").get(row));
+    if ip.is_none() && agent.is_none() {
+        return None;
+    }
+    let client = format!("{}\0{}", ip.unwrap_or_default(), agent.unwrap_or_default());
+    Some(short_hash(client.as_bytes()).iter().map(|&byte| char::from(byte)).collect())
+}
+
+/// Disjoint sets (union–find with path halving).
+struct Sets {
+    parents: Vec<u32>,
+}
+
+impl Sets {
+    fn new(count: usize) -> Self {
+        Sets { parents: (0..count as u32).collect() }
+    }
+
+    fn root(&mut self, mut of: u32) -> u32 {
+        while self.parents[of as usize] != of {
+            self.parents[of as usize] = self.parents[self.parents[of as usize] as usize];
+            of = self.parents[of as usize];
+        }
+        of
+    }
+
+    fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parents[b as usize] = a;
+    }
+}

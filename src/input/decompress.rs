@@ -1,0 +1,226 @@
+//! The text of a file as one stream of bytes, decompressed if its first bytes say that it is compressed.
+//! Knows nothing of lines.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bzip2::bufread::MultiBzDecoder;
+use flate2::bufread::GzDecoder;
+use liblzma::bufread::XzDecoder;
+
+/// The longest of the signatures that are looked for (xz).
+const SIGNATURE_BYTES: u64 = 6;
+/// Accepts every window that a zstd file may declare; the library alone stops at 27.
+const ZSTD_WINDOW_LOG: u32 = 31;
+
+/// A text that is being read.
+pub(super) struct Text {
+    /// The text, decompressed.
+    pub(super) reader: Box<dyn Read + Send>,
+    /// Bytes taken from disk so far.
+    pub(super) taken: Arc<AtomicU64>,
+}
+
+/// How much is read, and how much decompressed, at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    pub(super) compressed: usize,
+    pub(super) text: usize,
+}
+
+/// Opens a file, or standard input where there is no path.
+pub(super) fn open(path: Option<&Path>, steps: Steps) -> io::Result<Text> {
+    let raw: Box<dyn Read + Send> = match path {
+        Some(path) => Box::new(File::open(path)?),
+        None => Box::new(io::stdin()),
+    };
+    let taken = Arc::new(AtomicU64::new(0));
+    let reader = decompressed(Counted { raw, taken: taken.clone() }, steps)?;
+    Ok(Text { reader, taken })
+}
+
+fn decompressed(mut raw: Counted, steps: Steps) -> io::Result<Box<dyn Read + Send>> {
+    let mut signature = Vec::new();
+    raw.by_ref().take(SIGNATURE_BYTES).read_to_end(&mut signature)?;
+    let first = signature.clone();
+    let whole = io::Cursor::new(signature).chain(raw);
+    let buffered = |raw| BufReader::with_capacity(steps.compressed, raw);
+    Ok(match first[..] {
+        [0x1f, 0x8b, ..] => checked(GzipMembers::Between(buffered(whole)), steps),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            let mut decoder = zstd::Decoder::with_buffer(buffered(whole))?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            checked(decoder, steps)
+        }
+        [b'B', b'Z', b'h', b'0'..=b'9', ..] => checked(MultiBzDecoder::new(buffered(whole)), steps),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => checked(XzDecoder::new_multi_decoder(buffered(whole)), steps),
+        _ => Box::new(whole),
+    })
+}
+
+/// Counts what is taken from the disk. Retries interrupted reads here, so that no decoder has to.
+struct Counted {
+    raw: Box<dyn Read + Send>,
+    taken: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.raw.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+                Ok(count) => {
+                    self.taken.fetch_add(count as u64, Ordering::Relaxed);
+                    return Ok(count);
+                }
+            }
+        }
+    }
+}
+
+/// Says of a decoder's error what it means and where it happened.
+///
+/// A decoder that meets damage gives up what it had decoded in the same call, so it is always called
+/// for steps of one size: how much of a damaged file is read depends on the file alone.
+struct Checked<D> {
+    steps: BufReader<D>,
+    given: u64,
+}
+
+fn checked(decoder: impl Read + Send + 'static, steps: Steps) -> Box<dyn Read + Send> {
+    Box::new(Checked { steps: BufReader::with_capacity(steps.text, decoder), given: 0 })
+}
+
+impl<D: Read> Read for Checked<D> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let given = self.given;
+        let step = self.steps.fill_buf().map_err(|error| damaged(error, given))?;
+        let count = step.len().min(room.len());
+        room[..count].copy_from_slice(&step[..count]);
+        self.steps.consume(count);
+        self.given += count as u64;
+        Ok(count)
+    }
+}
+
+fn damaged(error: io::Error, given: u64) -> io::Error {
+    // The disk's own errors come through the decoder; they say nothing of the file's content.
+    if error.raw_os_error().is_some() {
+        return error;
+    }
+    let what =
+        format!("the file is damaged or cut off after byte {given} of its decompressed text ({error})");
+    io::Error::new(error.kind(), what)
+}
+
+/// The text of all members of a gzip file, one behind the other.
+///
+/// flate2's own decoder of several members takes padding behind the last one for a damaged member.
+enum GzipMembers<R> {
+    Inside(Box<GzDecoder<R>>),
+    Between(R),
+    End,
+}
+
+impl<R: BufRead> Read for GzipMembers<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match std::mem::replace(self, GzipMembers::End) {
+                GzipMembers::End => return Ok(0),
+                GzipMembers::Between(mut input) => {
+                    if skip_zeros(&mut input)? {
+                        *self = GzipMembers::Inside(Box::new(GzDecoder::new(input)));
+                    }
+                }
+                GzipMembers::Inside(mut member) => match member.read(room)? {
+                    0 => *self = GzipMembers::Between(member.into_inner()),
+                    count => {
+                        *self = GzipMembers::Inside(member);
+                        return Ok(count);
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Whether anything is left behind the zero bytes that come next.
+fn skip_zeros(input: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let buffered = input.fill_buf()?;
+        let zeros = buffered.iter().take_while(|byte| **byte == 0).count();
+        let (at_end, at_data) = (buffered.is_empty(), zeros < buffered.len());
+        if at_end || at_data {
+            input.consume(zeros);
+            return Ok(at_data);
+        }
+        input.consume(zeros);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const STEPS: Steps = Steps { compressed: 8 << 10, text: 4 << 10 };
+
+    fn text(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let file = tempfile::NamedTempFile::new()?;
+        file.as_file().write_all(bytes)?;
+        let mut text = Vec::new();
+        open(Some(file.path()), STEPS)?.reader.read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn padding_behind_a_gzip_member_is_no_damage() {
+        let padded = [gzip(b"one\n"), gzip(b""), gzip(b"two\n"), vec![0; 20_000]].concat();
+        assert_eq!(text(&padded).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn zstd_may_begin_with_a_skippable_frame_and_have_a_huge_window() {
+        let skippable = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3].to_vec();
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(28).unwrap();
+        encoder.write_all(b"two\n").unwrap();
+        let frames = [skippable, zstd::encode_all(&b"one\n"[..], 1).unwrap(), encoder.finish().unwrap()];
+        assert_eq!(text(&frames.concat()).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn short_texts_that_begin_like_a_signature_are_texts() {
+        for short in [&b""[..], b"B", b"BZh", b"BZhx1234", b"\x1f", b"\xfd7zXZ"] {
+            assert_eq!(text(short).unwrap(), short);
+        }
+    }
+
+    #[test]
+    fn the_head_of_a_large_file_costs_little() {
+        let noise: Vec<u8> =
+            (0..40_000u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().write_all(&gzip(&noise)).unwrap();
+        let mut head = [0; 4 << 10];
+        let mut opened = open(Some(file.path()), STEPS).unwrap();
+        opened.reader.read_exact(&mut head).unwrap();
+        assert!(opened.taken.load(Ordering::Relaxed) <= 16 << 10);
+    }
+}

@@ -1,0 +1,36 @@
+//! Which bytes are read, and in what order: finding rotated files, telling copies apart,
+//! decompressing, and cutting what comes out into chunks that end at a line end.
+//!
+//! A line is anything that ends in `\n`. What is in it, and who asks, is not known here.
+
+mod decompress;
+mod find;
+mod identity;
+mod missing;
+mod name;
+mod source;
+
+use std::path::PathBuf;
+
+pub use find::find;
+pub use source::{Chunk, SHOWN_BYTES, Source};
+
+/// One file (or standard input) that will be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    /// As shown to the user: the path, or `-`.
+    pub name: String,
+    /// Where it is; `None` is standard input.
+    pub path: Option<PathBuf>,
+    /// Its size on disk when it was found, compressed as it is; `None` for a stream, which has no size.
+    pub bytes: Option<u64>,
+}
+
+/// What is to be read, and what the user should know about the choice.
+#[derive(Debug)]
+pub struct Found {
+    /// Oldest first.
+    pub files: Vec<LogFile>,
+    /// One plain sentence each, for stderr.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,16 @@
+//! True tables from rotated JSON activity logs: every line accounted for, every action counted once.
+//!
+//! ```text
+//! files → input → scan → events → queries/*.sql → result → sink
+//! ```
+//! Nothing to the left knows anything to the right.
+
+pub mod cli;
+pub mod engine;
+pub mod error;
+pub mod events;
+pub mod input;
+pub mod report;
+pub mod scan;
+pub mod schema;
+pub mod sink;

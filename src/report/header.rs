@@ -1,0 +1,127 @@
+//! The header of a report's file: comment lines `-- key: value` before the SQL.
+
+use super::Report;
+use crate::error::Error;
+use crate::schema::Type;
+
+/// A column that a report promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, the same on every engine.
+    pub kind: Type,
+    /// What it means, empty where the name says it.
+    pub meaning: String,
+}
+
+/// What the header of a report's file says.
+#[derive(Debug, Clone, Default)]
+pub struct Header {
+    /// The report's name: its file's, and its subcommand's.
+    pub name: String,
+    /// What it answers, in one line.
+    pub title: String,
+    /// Its columns, in order.
+    pub columns: Vec<ResultColumn>,
+    /// How many rows are shown unless `--top` says otherwise; 0 is all.
+    pub top: usize,
+    /// How it is drawn: a kind of chart and the columns it shows.
+    pub chart: Option<String>,
+    /// An option and its values, each of which chooses the report `NAME-VALUE` in place of this one.
+    pub variants: Option<(String, Vec<String>)>,
+    /// The report that this is a variant of.
+    pub variant_of: Option<String>,
+    /// Why the SQL is not in the file, for a report whose SQL is generated.
+    pub generated: Option<String>,
+}
+
+/// Reads a report's file: the first line `-- name: title`, further lines `-- key: value` (`columns`, `top`, `chart`,
+/// `variants`, `variant-of`, `generated`, or a column's name with its meaning), then SQL.
+///
+/// # Errors
+/// `Error::Query` that names the line that cannot be read.
+pub fn parse(text: &str) -> Result<Report, Error> {
+    let mut header = Header::default();
+    let mut meanings = Vec::new();
+    let mut sql_begin = 0;
+    for (at, line) in text.lines().enumerate() {
+        let Some(comment) = line.strip_prefix("--") else { break };
+        sql_begin = at + 1;
+        let wrong = |what: &str| Error::Query(format!("line {} of a report's header: {what}: {line}", at + 1));
+        let (key, value) = comment.split_once(':').ok_or_else(|| wrong("not 'key: value'"))?;
+        let (key, value) = (key.trim(), value.trim());
+        match key {
+            _ if at == 0 => (header.name, header.title) = (key.into(), value.into()),
+            "columns" => header.columns = columns(value).ok_or_else(|| wrong("not 'name type, name type, …'"))?,
+            "top" => header.top = value.parse().map_err(|_| wrong("not a number of rows"))?,
+            "chart" => header.chart = Some(value.into()),
+            "variants" => header.variants = Some(variants(value).ok_or_else(|| wrong("not 'option value …'"))?),
+            "variant-of" => header.variant_of = Some(value.into()),
+            "generated" => header.generated = Some(value.into()),
+            _ => meanings.push((key, value, wrong("no column has this name"))),
+        }
+    }
+    for (name, meaning, wrong) in meanings {
+        match header.columns.iter_mut().find(|column| column.name == name) {
+            Some(column) => column.meaning = meaning.into(),
+            None => return Err(wrong),
+        }
+    }
+    let sql = text.lines().skip(sql_begin).collect::<Vec<_>>().join("\n");
+    Ok(Report { header, sql })
+}
+
+fn columns(list: &str) -> Option<Vec<ResultColumn>> {
+    list.split(',')
+        .map(|column| {
+            let (name, kind) = column.trim().split_once(' ')?;
+            let kind = match kind.trim() {
+                "text" => Type::Text,
+                "bigint" => Type::Bigint,
+                "double" => Type::Double,
+                "boolean" => Type::Boolean,
+                "timestamp" => Type::Timestamp,
+                "date" => Type::Date,
+                _ => return None,
+            };
+            Some(ResultColumn { name: name.into(), kind, meaning: String::new() })
+        })
+        .collect()
+}
+
+fn variants(value: &str) -> Option<(String, Vec<String>)> {
+    let mut words = value.split_whitespace().map(str::to_owned);
+    Some((words.next()?, words.collect()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_says_what_the_report_is() {
+        let report = parse(
+            "-- top-pages: the pages\n-- columns: page text, views bigint\n-- top: 5\n-- views: how often\nSELECT 1\nFROM x",
+        )
+        .unwrap();
+        assert_eq!((report.header.name.as_str(), report.header.title.as_str()), ("top-pages", "the pages"));
+        assert_eq!(report.header.columns[1].meaning, "how often");
+        assert_eq!(report.header.top, 5);
+        assert_eq!(report.sql, "SELECT 1\nFROM x");
+    }
+
+    #[test]
+    fn a_wrong_header_names_its_line() {
+        for (text, line) in [
+            ("-- a: b\n-- columns: page number\n", "line 2"),
+            ("-- a: b\n-- columns: page text\n-- pages: x\n", "line 3"),
+            ("-- a: b\n-- top: many\n", "line 2"),
+            ("-- no key\n", "line 1"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(line), "{error}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The list of reports: each a file under `queries/`, whose header says what it is, which columns it promises and
+//! what they mean. Knows nothing of engines, files and outputs.
+
+mod funnel;
+mod header;
+mod words;
+
+pub use funnel::{Entity, Funnel, Step};
+pub use header::{Header, ResultColumn, parse};
+pub use words::{columns_of, with_comments_removed};
+
+use crate::error::{Error, did_you_mean};
+
+/// The queries that come with the program. A new report is its file and a line here.
+const QUERIES: &[&str] = &[
+    include_str!("../../queries/event-counts.sql"),
+    include_str!("../../queries/product-views.sql"),
+    include_str!("../../queries/hourly-activity.sql"),
+    include_str!("../../queries/hourly-activity-hour-of-day.sql"),
+    include_str!("../../queries/hourly-activity-weekday-hour.sql"),
+    include_str!("../../queries/funnel.sql"),
+];
+
+/// A report: what its file's header says, and its SQL.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What the header says.
+    pub header: Header,
+    /// The SQL below the header; empty for a report whose SQL is generated.
+    pub sql: String,
+}
+
+/// All reports, in the order of the catalogue.
+///
+/// # Errors
+/// Never for the files that come with the program: a test parses them all.
+pub fn all() -> Result<Vec<Report>, Error> {
+    QUERIES.iter().map(|text| parse(text)).collect()
+}
+
+/// The report of this name.
+///
+/// # Errors
+/// `Error::Usage`, with the name that was perhaps meant.
+pub fn find(name: &str) -> Result<Report, Error> {
+    let mut reports = all()?;
+    match reports.iter().position(|report| report.header.name == name) {
+        Some(at) => Ok(reports.swap_remove(at)),
+        None => {
+            let near = did_you_mean(name, reports.iter().map(|report| report.header.name.as_str()));
+            Err(Error::Usage(format!("no report is called '{name}'{near}")))
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! One line's tokens become one row of the wanted columns. A value of a wrong type becomes null and is counted;
+//! nothing here can turn an event into a reject. Knows nothing of files and chunks.
+
+use super::column::{Column, Dictionary, NULL, Texts, Values};
+use super::cookie::{CookieReader, Session, short_hash};
+use super::fields::Field;
+use super::json::{Kind, Token, Tokens, unescape};
+use super::redact::Redaction;
+use super::reject::Tally;
+use super::time;
+use crate::schema::{COLUMNS, Origin, Type};
+use chrono_tz::Tz;
+use std::ops::Range;
+
+/// A set of columns of the schema.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted(u64);
+
+impl Wanted {
+    /// All columns.
+    pub fn all() -> Self {
+        Wanted((1 << COLUMNS.len()) - 1)
+    }
+
+    /// The columns of these names; names of no column are passed over.
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let at = |name| COLUMNS.iter().position(|column| column.name == name);
+        Wanted(names.into_iter().filter_map(at).fold(0, |set, at| set | 1 << at))
+    }
+
+    /// Whether this column is in the set.
+    pub fn has(self, name: &str) -> bool {
+        self.0 & Wanted::of([name]).0 != 0
+    }
+
+    /// The columns that are in one of the two sets.
+    pub fn or(self, other: Wanted) -> Wanted {
+        Wanted(self.0 | other.0)
+    }
+
+    /// The names in the set, in the schema's order.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        COLUMNS.iter().enumerate().filter(move |(at, _)| self.0 >> at & 1 == 1).map(|(_, column)| column.name)
+    }
+}
+
+const TIMESTAMP: Field = Field::of("timestamp");
+const EVENT_TYPE: Field = Field::of("event_type");
+const RESPONSE_STATUS: Field = Field::of("response_status");
+const METHOD: Field = Field::of("method");
+const IDS: [Field; 3] = [Field::of("entity_id"), Field::of("product_id"), Field::of("user_id")];
+
+/// The kinds of line, in the order of their codes.
+pub const KINDS: [&str; 3] = ["request", "action", "telemetry"];
+/// The event types of telemetry lines.
+const TELEMETRY: [&[u8]; 3] = [b"server_dwell_time", b"page_dwell", b"click_event"];
+
+/// The values of one column in one chunk; texts are codes into the thread's dictionary of that column.
+#[derive(Debug)]
+enum Cells {
+    Bigint(Values<i64>),
+    Double(Values<f64>),
+    Boolean(Values<bool>),
+    Timestamp(Values<i64>),
+    Text(Vec<u32>),
+}
+
+/// The rows of one chunk.
+#[derive(Debug, Default)]
+pub struct Rows {
+    cells: Vec<Cells>,
+    /// How many rows there are.
+    pub count: usize,
+}
+
+/// How lines become rows.
+#[derive(Debug, Clone)]
+pub struct RowSettings {
+    /// The columns to build: those read from keys, and `kind`.
+    pub wanted: Wanted,
+    /// If set, only events with a timestamp in this range (microseconds, wall clock) become rows.
+    pub range: Option<Range<i64>>,
+    /// The zone that timestamps with an offset are turned into.
+    pub zone: Tz,
+    /// What to take out.
+    pub redaction: Redaction,
+}
+
+/// Builds rows; one for each thread.
+pub struct RowBuilder {
+    settings: RowSettings,
+    columns: Vec<Plan>,
+    rows: Rows,
+    cookies: CookieCache,
+    scratch: Vec<u8>,
+}
+
+struct Plan {
+    field: Field,
+    kind: Type,
+    is_kind: bool,
+    dictionary: Dictionary,
+}
+
+impl RowBuilder {
+    /// A builder of the wanted columns.
+    pub fn new(settings: RowSettings) -> Self {
+        let mut columns = Vec::new();
+        for (at, column) in COLUMNS.iter().enumerate() {
+            let is_kind = column.name == "kind";
+            if settings.wanted.has(column.name) && (is_kind || matches!(column.origin, Origin::Key(_))) {
+                let mut dictionary = Dictionary::default();
+                if is_kind {
+                    KINDS.iter().for_each(|kind| _ = dictionary.code(kind.as_bytes()));
+                }
+                columns.push(Plan { field: Field(at as u8), kind: column.kind, is_kind, dictionary });
+            }
+        }
+        let rows = empty_rows(&columns);
+        RowBuilder { settings, columns, rows, cookies: CookieCache::default(), scratch: Vec::new() }
+    }
+
+    /// The names of the columns that are built.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|plan| COLUMNS[usize::from(plan.field.0)].name).collect()
+    }
+
+    /// Adds the row of an event.
+    pub fn push(&mut self, bytes: &[u8], tokens: &Tokens, tally: &mut Tally) {
+        for id in IDS {
+            tally.ids_out_of_range += u64::from(tokens.get(id).is_some_and(|token| is_out_of_range(bytes, token)));
+        }
+        if let Some(range) = &self.settings.range {
+            let time = tokens.get(TIMESTAMP).and_then(|token| timestamp(bytes, token, self.settings.zone));
+            if !time.is_some_and(|time| range.contains(&time)) {
+                return;
+            }
+        }
+        let RowBuilder { settings, columns, rows, cookies, scratch } = self;
+        for (plan, cells) in columns.iter_mut().zip(&mut rows.cells) {
+            let token = tokens.get(plan.field).filter(|token| token.kind != Kind::Null);
+            let ok = match cells {
+                Cells::Bigint(values) => put(values, token, |token| bigint(bytes, token)),
+                Cells::Double(values) => put(values, token, |token| double(bytes, token)),
+                Cells::Boolean(values) => put(values, token, boolean),
+                Cells::Timestamp(values) => put(values, token, |token| timestamp(bytes, token, settings.zone)),
+                Cells::Text(codes) if plan.is_kind => {
+                    codes.push(kind_code(bytes, tokens, scratch));
+                    true
+                }
+                Cells::Text(codes) => {
+                    let code = match token {
+                        Some(token) => plan.text(bytes, token, settings, cookies, scratch, tally),
+                        None => NULL,
+                    };
+                    codes.push(code);
+                    code != NULL || token.is_none() || plan.kind == Type::Session
+                }
+            };
+            tally.wrong_types += u64::from(!ok);
+        }
+        rows.count += 1;
+    }
+
+    /// The rows since the last call.
+    pub fn take_rows(&mut self) -> Rows {
+        let empty = empty_rows(&self.columns);
+        std::mem::replace(&mut self.rows, empty)
+    }
+
+    /// The dictionaries of the text columns, in the order of `names`; those of others are empty.
+    pub fn into_dictionaries(self) -> Vec<Dictionary> {
+        self.columns.into_iter().map(|plan| plan.dictionary).collect()
+    }
+}
+
+fn empty_rows(columns: &[Plan]) -> Rows {
+    let cells = columns.iter().map(|plan| match plan.kind {
+        Type::Bigint => Cells::Bigint(Values::default()),
+        Type::Double => Cells::Double(Values::default()),
+        Type::Boolean => Cells::Boolean(Values::default()),
+        Type::Timestamp | Type::Date => Cells::Timestamp(Values::default()),
+        Type::Text | Type::Json | Type::Url | Type::Session => Cells::Text(Vec::new()),
+    });
+    Rows { cells: cells.collect(), count: 0 }
+}
+
+impl Plan {
+    /// The code of a text column's value, [`NULL`] if it is of a wrong type.
+    fn text(
+        &mut self,
+        bytes: &[u8],
+        token: Token,
+        settings: &RowSettings,
+        cookies: &mut CookieCache,
+        scratch: &mut Vec<u8>,
+        tally: &mut Tally,
+    ) -> u32 {
+        if self.kind == Type::Json {
+            if token.kind != Kind::Object {
+                return NULL;
+            }
+            scratch.clear();
+            settings.redaction.json(slice(bytes, token), scratch);
+            return self.dictionary.code(scratch);
+        }
+        let Some(text) = text(bytes, token, scratch) else {
+            return NULL;
+        };
+        match self.kind {
+            Type::Session => {
+                let code = cookies.code(text, &mut self.dictionary);
+                tally.nameless_cookies += u64::from(code == NULL);
+                code
+            }
+            Type::Url => match std::str::from_utf8(text) {
+                Ok(url) => self.dictionary.code(settings.redaction.url(url).as_bytes()),
+                Err(_) => NULL,
+            },
+            _ => self.dictionary.code(text),
+        }
+    }
+}
+
+/// Puts chunks of rows together, in the order given, each with the dictionaries of the thread that built it.
+pub fn merge(names: &[&'static str], mut chunks: Vec<(usize, Rows)>, threads: &[Vec<Dictionary>]) -> Vec<Column> {
+    let mut columns = Vec::with_capacity(names.len());
+    for _ in names.iter().rev() {
+        let at = names.len() - 1 - columns.len();
+        let cells = chunks.iter_mut().filter_map(|(thread, rows)| Some((*thread, rows.cells.pop()?)));
+        let type_of = crate::schema::column(names[at]).map(|column| column.kind);
+        columns.push(merge_column(type_of, cells, threads, at));
+    }
+    columns.reverse();
+    columns
+}
+
+fn merge_column(
+    kind: Option<Type>,
+    cells: impl Iterator<Item = (usize, Cells)>,
+    threads: &[Vec<Dictionary>],
+    at: usize,
+) -> Column {
+    let mut column = match kind {
+        Some(Type::Bigint) => Column::Bigint(Values::default()),
+        Some(Type::Double) => Column::Double(Values::default()),
+        Some(Type::Boolean) => Column::Boolean(Values::default()),
+        Some(Type::Timestamp | Type::Date) => Column::Timestamp(Values::default()),
+        _ => Column::Text(Texts::default()),
+    };
+    let mut new_codes: Vec<Vec<u32>> = Vec::new();
+    if let Column::Text(texts) = &mut column {
+        for dictionaries in threads {
+            let codes = dictionaries[at].iter().map(|text| texts.dictionary.code(text.as_bytes()));
+            new_codes.push(codes.collect());
+        }
+    }
+    for (thread, cells) in cells {
+        match (&mut column, cells) {
+            (Column::Bigint(all), Cells::Bigint(values)) => all.append(&values),
+            (Column::Timestamp(all), Cells::Timestamp(values)) => all.append(&values),
+            (Column::Double(all), Cells::Double(values)) => all.append(&values),
+            (Column::Boolean(all), Cells::Boolean(values)) => all.append(&values),
+            (Column::Text(all), Cells::Text(codes)) => {
+                let new = &new_codes[thread];
+                all.codes.extend(codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }));
+            }
+            _ => unreachable!("every chunk has the same columns"),
+        }
+    }
+    column
+}
+
+fn put<T: Copy + Default>(
+    values: &mut Values<T>,
+    token: Option<Token>,
+    read: impl FnOnce(Token) -> Option<T>,
+) -> bool {
+    let value = token.and_then(read);
+    values.push(value);
+    value.is_some() || token.is_none()
+}
+
+#[inline]
+fn slice(bytes: &[u8], token: Token) -> &[u8] {
+    &bytes[token.start as usize..token.end as usize]
+}
+
+/// The characters of a string token.
+#[inline]
+fn text<'a>(bytes: &'a [u8], token: Token, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    match token.kind {
+        Kind::Text => Some(slice(bytes, token)),
+        Kind::EscapedText => {
+            scratch.clear();
+            unescape(slice(bytes, token), scratch);
+            Some(scratch)
+        }
+        _ => None,
+    }
+}
+
+/// An integer; a float without a fraction (as pandas writes integers with nulls); or a string of digits. A
+/// string with an escape is no such string, for digits need none.
+#[inline]
+fn bigint(bytes: &[u8], token: Token) -> Option<i64> {
+    match token.kind {
+        Kind::Integer | Kind::Text => integer(slice(bytes, token)),
+        Kind::Float => {
+            let value = double(bytes, token)?;
+            (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+fn integer(digits: &[u8]) -> Option<i64> {
+    if digits.first() == Some(&b'+') {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Whether a token is an integer, as number or string, that does not fit 64 bits.
+fn is_out_of_range(bytes: &[u8], token: Token) -> bool {
+    let digits = slice(bytes, token);
+    let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
+    unsigned.len() > 18
+        && matches!(token.kind, Kind::Integer | Kind::Text)
+        && unsigned.iter().all(u8::is_ascii_digit)
+        && integer(digits).is_none()
+}
+
+fn double(bytes: &[u8], token: Token) -> Option<f64> {
+    if !matches!(token.kind, Kind::Integer | Kind::Float) {
+        return None;
+    }
+    std::str::from_utf8(slice(bytes, token)).ok()?.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+fn boolean(token: Token) -> Option<bool> {
+    match token.kind {
+        Kind::True => Some(true),
+        Kind::False => Some(false),
+        _ => None,
+    }
+}
+
+#[inline]
+fn timestamp(bytes: &[u8], token: Token, zone: Tz) -> Option<i64> {
+    match token.kind {
+        Kind::Text => time::parse(slice(bytes, token), zone),
+        Kind::EscapedText => {
+            let mut scratch = Vec::new();
+            time::parse(text(bytes, token, &mut scratch)?, zone)
+        }
+        _ => None,
+    }
+}
+
+/// The code of the line's kind in [`KINDS`].
+fn kind_code(bytes: &[u8], tokens: &Tokens, scratch: &mut Vec<u8>) -> u32 {
+    let has = |field| tokens.get(field).is_some_and(|token| token.kind != Kind::Null);
+    if has(RESPONSE_STATUS) {
+        return 0;
+    }
+    let event_type = tokens.get(EVENT_TYPE).and_then(|token| text(bytes, token, scratch));
+    match event_type {
+        Some(name) if TELEMETRY.contains(&name) => 2,
+        _ if has(METHOD) => 0,
+        _ => 1,
+    }
+}
+
+/// Codes of the session cookies seen last: an action line and its request line carry the same one.
+struct CookieCache {
+    reader: CookieReader,
+    recent: Vec<(Vec<u8>, u32)>,
+    hasher: foldhash::fast::FixedState,
+}
+
+const RECENT_COOKIES: usize = 1024;
+
+impl Default for CookieCache {
+    fn default() -> Self {
+        CookieCache {
+            reader: CookieReader::default(),
+            recent: vec![(Vec::new(), NULL); RECENT_COOKIES],
+            hasher: foldhash::fast::FixedState::default(),
+        }
+    }
+}
+
+impl CookieCache {
+    fn code(&mut self, text: &[u8], dictionary: &mut Dictionary) -> u32 {
+        use std::hash::BuildHasher;
+        let place = self.hasher.hash_one(text) as usize % RECENT_COOKIES;
+        if self.recent[place].0 == text {
+            return self.recent[place].1;
+        }
+        let code = match self.reader.read(text) {
+            Session::Id(id) => dictionary.code(&short_hash(id)),
+            Session::First(word) => dictionary.code(word.as_bytes()),
+            Session::Nameless => NULL,
+        };
+        let (recent, recent_code) = &mut self.recent[place];
+        recent.clear();
+        recent.extend_from_slice(text);
+        *recent_code = code;
+        code
+    }
+}

@@ -1,0 +1,189 @@
+//! Who a `session_id` names: the stable id inside a Flask session cookie, or the id itself. The cookie is a
+//! credential, so nothing but a short hash of the id leaves this file.
+//!
+//! Form of the cookie (itsdangerous' `URLSafeTimedSerializer`, as Flask sets it): `PAYLOAD.TIME.SIGNATURE`;
+//! a leading dot means that PAYLOAD is zlib-compressed; PAYLOAD is unpadded base64url of a JSON object.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+/// More than any cookie holds (browsers allow 4 KiB), however well it was compressed.
+const LARGEST_PAYLOAD: usize = 64 * 1024;
+
+/// What a `session_id` says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Session<'a> {
+    /// The visitor's stable id.
+    Id(&'a [u8]),
+    /// `no_session` or `unknown`: the visitor has no cookie yet.
+    First(&'static str),
+    /// A cookie that holds no id (as behind a log-out), or none that can be read.
+    Nameless,
+}
+
+/// Reads session ids, one after the other, in buffers that it keeps.
+pub struct CookieReader {
+    inflate: Decompress,
+    packed: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Default for CookieReader {
+    fn default() -> Self {
+        CookieReader { inflate: Decompress::new(true), packed: Vec::new(), payload: Vec::new() }
+    }
+}
+
+impl CookieReader {
+    /// What this `session_id` says.
+    pub fn read<'a>(&'a mut self, text: &'a [u8]) -> Session<'a> {
+        match text {
+            b"" => return Session::Nameless,
+            b"no_session" => return Session::First("no_session"),
+            b"unknown" => return Session::First("unknown"),
+            _ => {}
+        }
+        let (compressed, rest) = match text {
+            [b'.', rest @ ..] => (true, rest),
+            _ => (false, text),
+        };
+        let payload = rest.split(|&byte| byte == b'.').next().unwrap_or_default();
+        let decoded = decode_base64url(payload, &mut self.packed);
+        if compressed {
+            // A payload that was cut off may still show the id, so what could be inflated is looked at.
+            self.inflate();
+        } else if decoded && self.packed.starts_with(b"{") {
+            std::mem::swap(&mut self.packed, &mut self.payload);
+        } else {
+            return Session::Id(text);
+        }
+        inner_id(&self.payload).map_or(Session::Nameless, Session::Id)
+    }
+
+    fn inflate(&mut self) {
+        self.inflate.reset(true);
+        self.payload.clear();
+        self.payload.reserve(1024);
+        loop {
+            let done = self.inflate.total_in() as usize;
+            let before = (done, self.payload.len());
+            let input = self.packed.get(done..).unwrap_or_default();
+            let status = self.inflate.decompress_vec(input, &mut self.payload, FlushDecompress::Finish);
+            let stuck = before == (self.inflate.total_in() as usize, self.payload.len())
+                && self.payload.len() < self.payload.capacity();
+            if !matches!(status, Ok(Status::Ok | Status::BufError)) || stuck {
+                return;
+            }
+            if self.payload.len() >= LARGEST_PAYLOAD {
+                return;
+            }
+            if self.payload.len() == self.payload.capacity() {
+                self.payload.reserve(self.payload.len());
+            }
+        }
+    }
+}
+
+/// The value of `"session_id"` in the payload. The bytes `"session_id":"` cannot stand inside a JSON string
+/// (its quotes would be escaped), so looking for them is as good as parsing. Keys are sorted: the last is it.
+fn inner_id(payload: &[u8]) -> Option<&[u8]> {
+    const KEY: &[u8] = br#""session_id":"#;
+    let at = memchr::memmem::rfind(payload, KEY)? + KEY.len();
+    let value = payload[at..].trim_ascii_start().strip_prefix(b"\"")?;
+    let end = memchr::memchr(b'"', value)?;
+    (end > 0).then(|| &value[..end])
+}
+
+/// Decodes unpadded base64url into `out`; false if `text` is none. What was good before the fault is in `out`.
+fn decode_base64url(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let mut bits = 0u32;
+    let mut count = 0;
+    for &byte in text {
+        let value = SIXTETS[usize::from(byte)];
+        if value == INVALID {
+            return byte == b'=';
+        }
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    count < 6
+}
+
+const INVALID: u8 = 255;
+
+const SIXTETS: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut table = [INVALID; 256];
+    let mut at = 0;
+    while at < 64 {
+        table[alphabet[at] as usize] = at as u8;
+        at += 1;
+    }
+    table
+};
+
+/// How many characters a short hash has: 60 bits, and the longest text that Polars keeps inside the column.
+/// Two of a million visitors share one with a probability of 1 in 2 million.
+const HASH_CHARACTERS: usize = 12;
+
+/// A short hash of an id: 12 characters of Crockford's base 32, lower case.
+pub fn short_hash(id: &[u8]) -> [u8; HASH_CHARACTERS] {
+    let digest = blake3::hash(id);
+    let mut bits = u64::from_le_bytes(std::array::from_fn(|at| digest.as_bytes()[at]));
+    std::array::from_fn(|_| {
+        let character = b"0123456789abcdefghjkmnpqrstvwxyz"[(bits & 31) as usize];
+        bits >>= 5;
+        character
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ID: &[u8] = b"a4fa2627a88e6ab573c51cc72195c3ab";
+    // Written by the shop itself: ../../../shared holds the line that it is from.
+    const COOKIE: &str = ".eJxNykESwiAMAMC_5GxtEkpB3uGdSSkoM9V2Gjw5_t1687z7hlj2rHcIRRbNJ1hEW9zkliFAv-3r_EpN-wH-JLb6-DEj2w5NR3hFCsQB7ZnIkzPH1qxa12es8zFlKMIjO_E-jzJZZ5KllBzTxSYjE3y-bXgojQ.Z8291Q.IL4CGw55xEqI2Ec_7R0u7KaHqaU";
+
+    #[test]
+    fn the_id_is_found_in_every_form_of_a_cookie() {
+        let mut reader = CookieReader::default();
+        assert_eq!(reader.read(COOKIE.as_bytes()), Session::Id(ID));
+        let without_tail = COOKIE.split_at(COOKIE.find(".Z8").unwrap()).0;
+        assert_eq!(reader.read(without_tail.as_bytes()), Session::Id(ID));
+        let plain = br#"{"_fresh":false,"session_id":"a4fa2627a88e6ab573c51cc72195c3ab"}"#;
+        let plain = encode(plain);
+        assert_eq!(reader.read(format!("{plain}.Z8291Q.x").as_bytes()), Session::Id(ID));
+        assert_eq!(reader.read(plain.as_bytes()), Session::Id(ID));
+        assert_eq!(reader.read(ID), Session::Id(ID));
+        assert_eq!(reader.read(b"no_session"), Session::First("no_session"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_names_nobody() {
+        let mut reader = CookieReader::default();
+        let without_id = encode(br#"{"last_page":"/a?\"session_id\":\"x\""}"#);
+        for text in ["", ".", ".eJ", ".!!!", ".eJxNykESwiAMAMC_5Gxt.Z.s", &without_id] {
+            assert_eq!(reader.read(text.as_bytes()), Session::Nameless, "{text}");
+        }
+        // The reader is as good as new afterwards.
+        assert_eq!(reader.read(COOKIE.as_bytes()), Session::Id(ID));
+    }
+
+    fn encode(bytes: &[u8]) -> String {
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut out = String::new();
+        for chunk in bytes.chunks(3) {
+            let bits = chunk.iter().fold(0u32, |bits, &b| bits << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
+            for at in 0..=chunk.len() {
+                out.push(char::from(alphabet[(bits >> (18 - 6 * at) & 63) as usize]));
+            }
+        }
+        out
+    }
+}

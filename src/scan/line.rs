@@ -1,0 +1,249 @@
+//! A chunk of whole lines: the verdict on each, and the rows of those that are events.
+//! Knows nothing of files, threads and what the rows are for.
+
+use super::Settings;
+use super::builder::{RowBuilder, Rows};
+use super::column::Dictionary;
+use super::fields::Fields;
+use super::json::{Fault, Tokens, Walker};
+use super::reject::{LONGEST_TEXT, Reason, Reject, Tally};
+use super::stops::{Kernel, pad};
+use super::wrapper::{self, Begin};
+use memchr::memchr;
+
+/// How many rejected lines of a chunk are kept as examples where not all are.
+const EXAMPLES: usize = 5;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What a chunk held. Its rejects are numbered from the chunk's first line.
+pub struct Chunk {
+    pub tally: Tally,
+    pub rows: Rows,
+    pub rejects: Vec<Reject>,
+}
+
+/// Reads chunk after chunk in buffers that it keeps; one for each thread.
+pub struct LineReader {
+    fields: Fields,
+    tokens: Tokens,
+    builder: RowBuilder,
+    kernel: Kernel,
+    keep_all_rejects: bool,
+    redaction: super::redact::Redaction,
+    marks: Vec<u64>,
+    inner: Vec<u8>,
+    inner_marks: Vec<u64>,
+    tally: Tally,
+    rejects: Vec<Reject>,
+}
+
+/// Why a line is no event, and where in it.
+struct Verdict {
+    reason: Reason,
+    detail: &'static str,
+    at: usize,
+}
+
+impl Verdict {
+    fn new(reason: Reason, at: usize) -> Self {
+        Verdict { reason, detail: reason.words(), at }
+    }
+
+    fn of(fault: Fault, at: usize) -> Self {
+        let detail = match fault {
+            Fault::Syntax(expected) => expected,
+            _ => Reason::from(fault).words(),
+        };
+        Verdict { reason: fault.into(), detail, at }
+    }
+}
+
+impl LineReader {
+    pub fn new(settings: &Settings) -> Self {
+        LineReader {
+            fields: Fields::default(),
+            tokens: Tokens::default(),
+            builder: RowBuilder::new(settings.rows.clone()),
+            kernel: settings.kernel,
+            keep_all_rejects: settings.keep_all_rejects,
+            redaction: settings.rows.redaction.clone(),
+            marks: Vec::new(),
+            inner: Vec::new(),
+            inner_marks: Vec::new(),
+            tally: Tally::default(),
+            rejects: Vec::new(),
+        }
+    }
+
+    pub fn into_dictionaries(self) -> Vec<Dictionary> {
+        self.builder.into_dictionaries()
+    }
+
+    /// Reads a chunk, which is padded on the way.
+    pub fn chunk(&mut self, bytes: &mut Vec<u8>, info: &crate::input::Chunk) -> Chunk {
+        let length = bytes.len();
+        self.tally.bytes = length as u64 + info.discarded;
+        if info.overlong {
+            self.tally.lines = 1;
+            self.reject(bytes, info.offset, Verdict::new(Reason::TooLong, 0));
+        } else {
+            let all_utf8 = simdutf8::basic::from_utf8(bytes).is_ok();
+            pad(bytes);
+            let mut marks = std::mem::take(&mut self.marks);
+            self.kernel.mark(bytes, &mut marks);
+            let mut at = 0;
+            while at < length {
+                at = self.line(bytes, &marks, at, all_utf8, info.offset);
+            }
+            self.marks = marks;
+        }
+        Chunk {
+            tally: std::mem::take(&mut self.tally),
+            rows: self.builder.take_rows(),
+            rejects: std::mem::take(&mut self.rejects),
+        }
+    }
+
+    /// Reads the line that begins at `start` and returns where the next one begins.
+    fn line(&mut self, bytes: &[u8], marks: &[u64], start: usize, all_utf8: bool, offset: u64) -> usize {
+        self.tally.lines += 1;
+        let mut walker = Walker::new(bytes, marks);
+        walker.at = content_begin(bytes, start);
+        let verdict = match bytes[walker.at] {
+            b'\n' => {
+                self.tally.blank += 1;
+                return walker.at + 1;
+            }
+            b'{' if wrapper::may_be_docker(&bytes[walker.at..]) => self.docker_line(&mut walker, bytes, all_utf8),
+            b'{' => self.object(&mut walker, bytes, start, all_utf8),
+            _ => self.wrapped_line(&mut walker, bytes, all_utf8),
+        };
+        let Err(verdict) = verdict else { return walker.at };
+        let end = start + line_length(bytes, start);
+        // What is not even text is that before anything else, whatever the chunk around it is.
+        let verdict = if all_utf8 { verdict } else { check_utf8(bytes, start, end).err().unwrap_or(verdict) };
+        self.reject(&bytes[start..end], offset + start as u64, verdict);
+        end + 1
+    }
+
+    /// An object at the walker, in a line that began at `start`.
+    fn object(&mut self, walker: &mut Walker, bytes: &[u8], start: usize, all_utf8: bool) -> Result<(), Verdict> {
+        walker
+            .object_line(&mut self.fields, &mut self.tokens)
+            .map_err(|fault| Verdict::of(fault, walker.at - start))?;
+        if !all_utf8 {
+            check_utf8(bytes, start, walker.at)?;
+        }
+        self.builder.push(bytes, &self.tokens, &mut self.tally);
+        self.tally.events += 1;
+        Ok(())
+    }
+
+    /// A line that does not begin with a brace: Fluentd's, CRI's, or none of ours.
+    fn wrapped_line(&mut self, walker: &mut Walker, bytes: &[u8], all_utf8: bool) -> Result<(), Verdict> {
+        let start = walker.at;
+        if bytes[start] == 0 {
+            return Err(Verdict::new(Reason::NulBytes, 0));
+        }
+        let line = &bytes[start..start + line_length(bytes, start)];
+        let inside = match wrapper::json_begin(line) {
+            Some(Begin::At(inside)) => inside,
+            Some(Begin::Partial) => return Err(Verdict::new(Reason::PartialRecord, 0)),
+            None => return Err(Verdict::new(Reason::NotAnObject, 0)),
+        };
+        walker.at = content_begin(bytes, start + inside);
+        match bytes[walker.at] {
+            b'{' => self.object(walker, bytes, start, all_utf8),
+            b'\n' => {
+                self.tally.blank += 1;
+                walker.at += 1;
+                Ok(())
+            }
+            _ => Err(Verdict::new(Reason::NotAnObject, inside)),
+        }
+    }
+
+    /// A line that begins as Docker's do: the line that counts is the text of its `log`.
+    fn docker_line(&mut self, walker: &mut Walker, bytes: &[u8], all_utf8: bool) -> Result<(), Verdict> {
+        let start = walker.at;
+        let mut inner = std::mem::take(&mut self.inner);
+        let unwrapped = wrapper::docker(walker, bytes, &mut inner);
+        let verdict = match unwrapped {
+            Err(fault) => Err(Verdict::of(fault, walker.at - start)),
+            Ok(None) => {
+                walker.at = start;
+                self.object(walker, bytes, start, all_utf8)
+            }
+            Ok(Some(_)) if !all_utf8 && check_utf8(bytes, start, walker.at).is_err() => {
+                check_utf8(bytes, start, walker.at)
+            }
+            Ok(Some(false)) if inner.trim_ascii_start().starts_with(b"{") && !inner.trim_ascii_end().ends_with(b"}") => {
+                Err(Verdict::new(Reason::PartialRecord, 0))
+            }
+            Ok(Some(_)) if inner.contains(&b'\n') => Err(Verdict::new(Reason::TrailingText, 0)),
+            Ok(Some(_)) => self.unwrapped(&mut inner),
+        };
+        self.inner = inner;
+        verdict
+    }
+
+    /// The line that was inside a Docker line.
+    fn unwrapped(&mut self, inner: &mut Vec<u8>) -> Result<(), Verdict> {
+        pad(inner);
+        let mut marks = std::mem::take(&mut self.inner_marks);
+        self.kernel.mark(inner, &mut marks);
+        let mut walker = Walker::new(inner, &marks);
+        walker.at = content_begin(inner, 0);
+        let verdict = match inner[walker.at] {
+            b'{' => self.object(&mut walker, inner, 0, true).map_err(|verdict| Verdict { at: 0, ..verdict }),
+            b'\n' => {
+                self.tally.blank += 1;
+                Ok(())
+            }
+            _ => Err(Verdict::new(Reason::NotAnObject, 0)),
+        };
+        self.inner_marks = marks;
+        verdict
+    }
+
+    fn reject(&mut self, line: &[u8], byte: u64, verdict: Verdict) {
+        self.tally.reject(verdict.reason);
+        if !self.keep_all_rejects && self.rejects.len() >= EXAMPLES {
+            return;
+        }
+        let shown = &line[..line.len().min(LONGEST_TEXT)];
+        self.rejects.push(Reject {
+            file: String::new(),
+            line: self.tally.lines,
+            byte,
+            column: verdict.at.min(line.len()) as u64 + 1,
+            reason: verdict.reason,
+            detail: verdict.detail,
+            text: self.redaction.rejected(&String::from_utf8_lossy(shown)),
+        });
+    }
+}
+
+/// Behind white space and a byte-order mark, which files that were put together have in their middle too.
+fn content_begin(bytes: &[u8], mut at: usize) -> usize {
+    if bytes[at..].starts_with(BYTE_ORDER_MARK) {
+        at += BYTE_ORDER_MARK.len();
+    }
+    while matches!(bytes[at], b' ' | b'\t' | b'\r') {
+        at += 1;
+    }
+    at
+}
+
+/// Bytes up to the newline; the padding always has one.
+fn line_length(bytes: &[u8], start: usize) -> usize {
+    memchr(b'\n', &bytes[start..]).unwrap_or(bytes.len() - start)
+}
+
+fn check_utf8(bytes: &[u8], start: usize, end: usize) -> Result<(), Verdict> {
+    match std::str::from_utf8(&bytes[start..end]) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(Verdict::new(Reason::NotUtf8, fault.valid_up_to())),
+    }
+}

@@ -1,0 +1,288 @@
+//! JSON lines become columns. Every line is checked whole and ends as an event, as a counted reject or as blank:
+//! lines = events + rejects + blank. The verdict on a line depends on nothing but the line: not on the columns
+//! that were asked for, nor on chunk borders, nor on the number of threads.
+//! Knows nothing of reports, DataFrames and the command line.
+
+pub mod builder;
+pub mod column;
+pub mod cookie;
+mod fields;
+pub mod json;
+mod line;
+pub mod redact;
+pub mod reject;
+pub mod stops;
+pub mod time;
+mod wrapper;
+
+use crate::error::Error;
+use crate::input::{LogFile, Source};
+use builder::{RowSettings, Rows, Wanted, merge};
+use column::{Column, Dictionary};
+use line::{Chunk, LineReader};
+use redact::Redaction;
+use reject::{Reject, Tally};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, TryLockError};
+use stops::Kernel;
+
+/// How to scan.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What becomes of a line's values.
+    pub rows: RowSettings,
+    /// How many threads read and scan.
+    pub threads: usize,
+    /// How many bytes are read at a time.
+    pub chunk_bytes: usize,
+    /// A longer line is rejected, so that memory stays bounded.
+    pub max_line_bytes: usize,
+    /// Whether to keep every rejected line or only some of each chunk.
+    pub keep_all_rejects: bool,
+    /// How the marks of a chunk are made.
+    pub kernel: Kernel,
+}
+
+/// How far a scan is, for whoever looks from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes read from the inputs so far, compressed ones before decompression.
+    pub bytes: AtomicU64,
+}
+
+/// What one file held.
+#[derive(Debug, Clone)]
+pub struct FileScan {
+    /// The file's name.
+    pub name: String,
+    /// How its lines were counted.
+    pub tally: Tally,
+    /// Its rows in the columns.
+    pub rows: Range<usize>,
+}
+
+/// What a scan found.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// The wanted columns that come from keys, and `kind`.
+    pub columns: BTreeMap<&'static str, Column>,
+    /// How many rows each of them has.
+    pub rows: usize,
+    /// Every file, in order.
+    pub files: Vec<FileScan>,
+    /// Rejected lines in order: all or some, as asked for.
+    pub rejects: Vec<Reject>,
+}
+
+impl Scanned {
+    /// The counts of all files together.
+    pub fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.files.iter().for_each(|file| total.add(&file.tally));
+        total
+    }
+}
+
+impl Default for Settings {
+    /// All columns, one thread, 1 MiB at a time, lines of up to 64 MiB, Korean time.
+    fn default() -> Self {
+        Settings {
+            rows: RowSettings {
+                wanted: Wanted::all(),
+                range: None,
+                zone: chrono_tz::Asia::Seoul,
+                redaction: Redaction::new(&[], false),
+            },
+            threads: 1,
+            chunk_bytes: 1 << 20,
+            max_line_bytes: 64 << 20,
+            keep_all_rejects: true,
+            kernel: Kernel::best(),
+        }
+    }
+}
+
+/// Scans what is in memory, as one file called `memory`: for tests, fuzzing and benchmarks.
+pub fn scan_bytes(bytes: &[u8], settings: &Settings) -> Scanned {
+    let file = LogFile { name: "memory".into(), path: None, bytes: Some(bytes.len() as u64) };
+    let mut reader = LineReader::new(settings);
+    let info = crate::input::Chunk { offset: 0, overlong: false, discarded: 0 };
+    let found = reader.chunk(&mut bytes.to_vec(), &info);
+    let batch = Batch { file: 0, chunk: 0, thread: 0, found };
+    assemble(&[file], settings, vec![batch], &[reader.into_dictionaries()])
+}
+
+/// One file that threads take chunks from in turn.
+struct Shared<'a> {
+    file: &'a LogFile,
+    state: Mutex<State>,
+    done: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    source: Option<Source>,
+    chunks: usize,
+    counted: u64,
+}
+
+/// What one chunk held: which file's, which of its chunks, and the thread whose dictionaries its rows use.
+struct Batch {
+    file: usize,
+    chunk: usize,
+    thread: usize,
+    found: Chunk,
+}
+
+/// Scans these files with as many threads as the settings say, each file by as many as are free.
+///
+/// # Errors
+/// The first file that cannot be read; no line of a torn file is passed over silently.
+pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Result<Scanned, Error> {
+    let shared: Vec<Shared> = files
+        .iter()
+        .map(|file| Shared { file, state: Mutex::default(), done: AtomicBool::new(false) })
+        .collect();
+    let failed = AtomicBool::new(false);
+    let first_open = AtomicUsize::new(0);
+    let work = |thread: usize| {
+        let worker = Worker { thread, shared: &shared, settings, progress, failed: &failed, first_open: &first_open };
+        worker.run().inspect_err(|_| failed.store(true, Ordering::Relaxed))
+    };
+    let results: Vec<Result<_, Error>> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..settings.threads.max(1)).map(|thread| scope.spawn(move || work(thread))).collect();
+        let mine = work(0);
+        let joined = others.into_iter().map(|handle| match handle.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        std::iter::once(mine).chain(joined).collect()
+    });
+    let mut batches = Vec::new();
+    let mut dictionaries = Vec::new();
+    for result in results {
+        let (found, dictionary) = result?;
+        batches.extend(found);
+        dictionaries.push(dictionary);
+    }
+    Ok(assemble(files, settings, batches, &dictionaries))
+}
+
+struct Worker<'a> {
+    thread: usize,
+    shared: &'a [Shared<'a>],
+    settings: &'a Settings,
+    progress: &'a Progress,
+    failed: &'a AtomicBool,
+    first_open: &'a AtomicUsize,
+}
+
+impl Worker<'_> {
+    fn run(&self) -> Result<(Vec<Batch>, Vec<Dictionary>), Error> {
+        let mut reader = LineReader::new(self.settings);
+        let mut buffer = Vec::new();
+        let mut batches = Vec::new();
+        while !self.failed.load(Ordering::Relaxed) {
+            let Some((file, chunk, info)) = self.next_chunk(&mut buffer)? else { break };
+            let found = reader.chunk(&mut buffer, &info);
+            batches.push(Batch { file, chunk, thread: self.thread, found });
+        }
+        Ok((batches, reader.into_dictionaries()))
+    }
+
+    /// The next chunk of the oldest file that no other thread is reading from just now.
+    fn next_chunk(&self, buffer: &mut Vec<u8>) -> Result<Option<(usize, usize, crate::input::Chunk)>, Error> {
+        loop {
+            let first = self.first_open.load(Ordering::Relaxed);
+            let mut busy = None;
+            for (at, shared) in self.shared.iter().enumerate().skip(first) {
+                if shared.done.load(Ordering::Acquire) {
+                    continue;
+                }
+                let mut state = match shared.state.try_lock() {
+                    Ok(state) => state,
+                    Err(TryLockError::WouldBlock) => {
+                        busy = busy.or(Some(shared));
+                        continue;
+                    }
+                    Err(TryLockError::Poisoned(state)) => state.into_inner(),
+                };
+                if shared.done.load(Ordering::Acquire) {
+                    continue;
+                }
+                if let Some(info) = self.read(shared, &mut state, buffer)? {
+                    state.chunks += 1;
+                    return Ok(Some((at, state.chunks - 1, info)));
+                }
+                shared.done.store(true, Ordering::Release);
+                if self.shared[..=at].iter().all(|file| file.done.load(Ordering::Acquire)) {
+                    self.first_open.fetch_max(at + 1, Ordering::Relaxed);
+                }
+            }
+            // Every file left is being read from: wait for the oldest one's turn.
+            let Some(shared) = busy else { return Ok(None) };
+            drop(shared.state.lock());
+        }
+    }
+
+    fn read(
+        &self,
+        shared: &Shared,
+        state: &mut State,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<crate::input::Chunk>, Error> {
+        if state.source.is_none() {
+            state.source =
+                Some(Source::open(shared.file, self.settings.chunk_bytes, self.settings.max_line_bytes)?);
+        }
+        let Some(source) = &mut state.source else { return Ok(None) };
+        let info = source.next_chunk(buffer)?;
+        let bytes = source.bytes_read();
+        self.progress.bytes.fetch_add(bytes - state.counted, Ordering::Relaxed);
+        state.counted = bytes;
+        if info.is_none() {
+            state.source = None;
+        }
+        Ok(info)
+    }
+}
+
+/// Puts the chunks back into the order of the files and numbers the rejected lines.
+fn assemble(
+    files: &[LogFile],
+    settings: &Settings,
+    mut batches: Vec<Batch>,
+    dictionaries: &[Vec<Dictionary>],
+) -> Scanned {
+    batches.sort_by_key(|batch| (batch.file, batch.chunk));
+    let mut scanned = Scanned::default();
+    for file in files {
+        let rows = 0..0;
+        scanned.files.push(FileScan { name: file.name.clone(), tally: Tally::default(), rows });
+    }
+    let mut chunks: Vec<(usize, Rows)> = Vec::with_capacity(batches.len());
+    let mut previous = usize::MAX;
+    for Batch { file, thread, found, .. } in batches {
+        let account = &mut scanned.files[file];
+        if file != previous {
+            account.rows = scanned.rows..scanned.rows;
+            previous = file;
+        }
+        let lines_before = account.tally.lines;
+        scanned.rejects.extend(found.rejects.into_iter().map(|mut reject| {
+            reject.file.clone_from(&account.name);
+            reject.line += lines_before;
+            reject
+        }));
+        account.tally.add(&found.tally);
+        scanned.rows += found.rows.count;
+        account.rows.end = scanned.rows;
+        chunks.push((thread, found.rows));
+    }
+    let names = builder::RowBuilder::new(settings.rows.clone()).names();
+    let columns = merge(&names, chunks, dictionaries);
+    scanned.columns = names.into_iter().zip(columns).collect();
+    scanned
+}

@@ -1,0 +1,285 @@
+//! Takes secrets out of what a line holds before anything can see it: values of `args` and `form`, query strings,
+//! and the text of rejected lines. Knows which names mean a secret; knows nothing of columns.
+
+use super::json::unescape;
+use std::borrow::Cow;
+
+/// What stands where a secret was.
+pub const REDACTED: &str = "[redacted]";
+
+/// A key that contains one of these, in any case, holds a secret or a person's address.
+pub const SENSITIVE: &[&str] = &[
+    "password", "passwd", "pwd", "token", "secret", "authorization", "cookie", "session", "card", "cvc", "cvv",
+    "phone", "mobile", "address", "addr", "zip", "postcode", "postal",
+];
+
+/// Also taken out of `args` and `form` with `--hash-pii`.
+const PERSONAL: &[&str] = &["email", "e_mail", "user", "login", "name"];
+
+/// Runs of this many characters of cookies and tokens are taken out of rejected lines, whatever stands before them.
+const LONGEST_WORD: usize = 24;
+
+/// The names whose values are taken out.
+#[derive(Debug, Clone)]
+pub struct Redaction {
+    names: Vec<String>,
+}
+
+impl Redaction {
+    /// The standard list and `more`; with `personal` also names and e-mail addresses.
+    pub fn new(more: &[String], personal: bool) -> Self {
+        let standard = SENSITIVE.iter().chain(PERSONAL.iter().filter(|_| personal)).map(|name| name.to_string());
+        let names = standard.chain(more.iter().map(|name| name.to_lowercase())).collect();
+        Redaction { names }
+    }
+
+    fn is_sensitive(&self, key: &[u8]) -> bool {
+        let key = String::from_utf8_lossy(key).to_lowercase();
+        self.names.iter().any(|name| key.contains(name.as_str()))
+    }
+
+    /// Appends a JSON value (already checked) to `out`, the values of sensitive keys replaced at any depth.
+    pub fn json(&self, value: &[u8], out: &mut Vec<u8>) {
+        let mut key = Vec::new();
+        let mut at = 0;
+        while at < value.len() {
+            if value[at] != b'"' {
+                out.push(value[at]);
+                at += 1;
+                continue;
+            }
+            let end = string_end(value, at);
+            out.extend_from_slice(&value[at..end]);
+            let behind = skip_space(value, end);
+            if value.get(behind) != Some(&b':') {
+                at = end;
+                continue;
+            }
+            key.clear();
+            unescape(&value[at + 1..end - 1], &mut key);
+            let begin = skip_space(value, behind + 1);
+            out.extend_from_slice(&value[end..begin]);
+            at = begin;
+            if self.is_sensitive(&key) {
+                out.extend_from_slice(format!("\"{REDACTED}\"").as_bytes());
+                at = value_end(value, begin);
+            }
+        }
+    }
+
+    /// A path or URL, the values of sensitive query parameters replaced.
+    pub fn url<'a>(&self, url: &'a str) -> Cow<'a, str> {
+        let Some(query) = url.find(['?', ';', '#']) else { return Cow::Borrowed(url) };
+        let mut out = String::from(&url[..query]);
+        let mut found = false;
+        for part in url[query..].split_inclusive(['&', ';', '?', '#']) {
+            let (pair, separator) = match part.char_indices().next_back() {
+                Some((at, '&' | ';' | '?' | '#')) => part.split_at(at),
+                _ => (part, ""),
+            };
+            match pair.split_once('=') {
+                Some((name, _)) if self.is_sensitive(&percent_decoded(name)) => {
+                    found = true;
+                    out.extend([name, "=", REDACTED]);
+                }
+                _ => out.push_str(pair),
+            }
+            out.push_str(separator);
+        }
+        if found { Cow::Owned(out) } else { Cow::Borrowed(url) }
+    }
+
+    /// The text of a line that is no good JSON: what stands behind a sensitive key is taken out up to the next
+    /// quote, and every long run of the characters that cookies and tokens are made of.
+    pub fn rejected(&self, line: &str) -> String {
+        let mut out = String::new();
+        let mut rest = line;
+        while let Some(quote) = rest.find('"') {
+            let (before, from_quote) = rest.split_at(quote);
+            out.push_str(&without_long_runs(before));
+            let end = string_end(from_quote.as_bytes(), 0);
+            let (string, behind) = from_quote.split_at(end);
+            out.push_str(&without_long_runs(string));
+            rest = behind;
+            let key = string.trim_matches('"');
+            let value = behind.trim_start();
+            if value.starts_with(':') && self.is_sensitive_text(key) {
+                let value = value[1..].trim_start();
+                out.extend([": \"", REDACTED, "\""]);
+                rest = &value[rough_value_end(value)..];
+            }
+        }
+        out.push_str(&without_long_runs(&self.url(rest)));
+        out
+    }
+
+    fn is_sensitive_text(&self, key: &str) -> bool {
+        let mut unescaped = Vec::new();
+        if well_escaped(key) {
+            unescape(key.as_bytes(), &mut unescaped);
+        }
+        self.is_sensitive(&unescaped) || self.is_sensitive(key.as_bytes())
+    }
+}
+
+/// Whether [`unescape`] may be called on text that nobody checked.
+fn well_escaped(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(&format!("\"{text}\"")).is_ok()
+}
+
+/// The byte behind the closing quote of the string that opens at `at`, or the end of the text.
+fn string_end(text: &[u8], at: usize) -> usize {
+    let mut end = at + 1;
+    while end < text.len() {
+        match text[end] {
+            b'"' => return end + 1,
+            b'\\' => end += 2,
+            _ => end += 1,
+        }
+    }
+    text.len()
+}
+
+fn skip_space(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).is_some_and(u8::is_ascii_whitespace) {
+        at += 1;
+    }
+    at
+}
+
+/// The byte behind the (checked) value that begins at `at`.
+fn value_end(text: &[u8], mut at: usize) -> usize {
+    let mut depth = 0usize;
+    while at < text.len() {
+        match text[at] {
+            b'"' => {
+                at = string_end(text, at);
+                if depth == 0 {
+                    return at;
+                }
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 0 => return at,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            b',' if depth == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
+
+/// As [`value_end`], on text that nobody checked: rather too much than too little.
+fn rough_value_end(value: &str) -> usize {
+    match value.as_bytes().first() {
+        Some(b'"') => floor_boundary(value, string_end(value.as_bytes(), 0)),
+        Some(b'{' | b'[') => floor_boundary(value, value_end(value.as_bytes(), 0)),
+        _ => value.find([',', '}']).unwrap_or(value.len()),
+    }
+}
+
+fn floor_boundary(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
+}
+
+/// `text` with every run of [`LONGEST_WORD`] or more token characters replaced.
+fn without_long_runs(text: &str) -> String {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | '+' | '%');
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(is_token) {
+        let length = rest[start..].find(|c| !is_token(c)).unwrap_or(rest.len() - start);
+        out.push_str(&rest[..start]);
+        let run = &rest[start..start + length];
+        out.push_str(if length >= LONGEST_WORD && !is_timestamp(run) { REDACTED } else { run });
+        rest = &rest[start + length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Long runs of nothing but digits and punctuation are times and numbers, not tokens.
+fn is_timestamp(run: &str) -> bool {
+    !run.bytes().any(|byte| byte.is_ascii_alphabetic() && byte != b'T' && byte != b'Z')
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if bytes[at] == b'%' => {
+                out.push(byte);
+                at += 3;
+            }
+            _ => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> String {
+        let mut out = Vec::new();
+        Redaction::new(&[], false).json(text.as_bytes(), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn values_of_sensitive_keys_are_replaced_at_any_depth() {
+        assert_eq!(
+            json(r#"{"username": "kim", "password": "a\"b,}", "q": "password"}"#),
+            r#"{"username": "kim", "password": "[redacted]", "q": "password"}"#
+        );
+        assert_eq!(
+            json(r#"{"a": [{"API_Token" : {"x": ["}"]}, "b": 1}], "cardNumber": 4111, "pass\u0077ord":null}"#),
+            r#"{"a": [{"API_Token" : "[redacted]", "b": 1}], "cardNumber": "[redacted]", "pass\u0077ord":"[redacted]"}"#
+        );
+        assert_eq!(json("{}"), "{}");
+    }
+
+    #[test]
+    fn query_parameters() {
+        let redaction = Redaction::new(&["pin".into()], false);
+        assert_eq!(redaction.url("/reset?a=1&Token=x%20y&b"), "/reset?a=1&Token=[redacted]&b");
+        assert_eq!(redaction.url("http://h/p?pass%77ord=x#token=y"), "http://h/p?pass%77ord=[redacted]#token=[redacted]");
+        assert_eq!(redaction.url("/p?pin=1"), "/p?pin=[redacted]");
+        assert_eq!(redaction.url("/products/1?page=2"), "/products/1?page=2");
+    }
+
+    #[test]
+    fn a_broken_line_shows_neither_password_nor_cookie() {
+        let redaction = Redaction::new(&[], false);
+        let cookie = ".eJxNykESwiAMAMC_5GxtEkpB3uGdSSkoM9V2.Z8291Q.IL4CGw55xEqI2Ec_7R0u7KaHqaU";
+        for line in [
+            format!(r#"{{"session_id": "{cookie}", "form": {{"password": "hun\"ter2"#),
+            format!(r#"{{"form": {{"password": ["hunter2"], "q": "{cookie}"#),
+            format!(r#"{cookie} password=1 {{"form": {{"pass\u0077ord":"hunter2","#),
+            format!(r#"}}"password"   :   "hunter2\"#),
+        ] {
+            let shown = redaction.rejected(&line);
+            assert!(!shown.contains("hun") && !shown.contains("ter2") && !shown.contains("eJxNykES"), "{shown}");
+        }
+        let kept = r#"{"timestamp": "2025-03-10T01:05:44.107627", "event_type": "view","#;
+        assert_eq!(redaction.rejected(kept), kept);
+    }
+}

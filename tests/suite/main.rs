@@ -1,0 +1,17 @@
+//! All integration tests, in one program: linking Polars once is enough.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod architecture;
+mod cli;
+mod duckdb;
+mod funnel;
+mod golden;
+mod harness;
+mod input;
+mod invariance;
+mod queries;
+mod readme;
+mod scanner;
+mod secrets;
+mod traps;
+mod truth;
