@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::scan::Scanned;
 use crate::scan::reject::{Reason, Reject, Tally};
-use crate::sink::write_atomically;
+use crate::sink::{grouped, write_atomically};
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -24,10 +24,14 @@ impl Limit {
     /// `Error::Usage` for anything else.
     pub fn parse(text: &str) -> Result<Limit, Error> {
         let limit = match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse().ok().filter(|p| (0.0..=100.0).contains(p)).map(Limit::Percent),
+            Some(percent) => {
+                percent.trim().parse().ok().filter(|p| (0.0..=100.0).contains(p)).map(Limit::Percent)
+            }
             None => text.parse().ok().map(Limit::Count),
         };
-        limit.ok_or_else(|| Error::Usage(format!("--max-rejects '{text}' is neither a number nor a percentage such as 10%")))
+        limit.ok_or_else(|| {
+            Error::Usage(format!("--max-rejects '{text}' is neither a number nor a percentage such as 10%"))
+        })
     }
 
     fn allows(self, tally: &Tally) -> bool {
@@ -139,7 +143,11 @@ fn describe(reject: &Reject) -> String {
     const SHOWN: usize = 60;
     let begin: String = reject.text.chars().take(SHOWN).collect();
     let more = if begin.len() < reject.text.len() { "…" } else { "" };
-    let words = if reject.detail == reject.reason.words() { String::new() } else { format!(": expected {}", reject.detail) };
+    let words = if reject.detail == reject.reason.words() {
+        String::new()
+    } else {
+        format!(": expected {}", reject.detail)
+    };
     format!(
         "{} line {} (byte {}, column {}): {}{words}: {}{more}",
         reject.file,
@@ -172,15 +180,7 @@ fn count(number: u64, what: &str) -> String {
 }
 
 fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    grouped(&number.to_string())
 }
 
 /// Bytes in decimal units.

@@ -21,7 +21,13 @@ pub struct Common {
     #[arg(long, value_name = "TIME", help_heading = "What to read")]
     pub until: Option<String>,
     /// The zone of the shop's clock: timestamps that carry an offset, and 'today', are turned into it
-    #[arg(long, value_name = "ZONE", default_value = "Asia/Seoul", env = "LOGANALYZE_TZ", help_heading = "What to read")]
+    #[arg(
+        long,
+        value_name = "ZONE",
+        default_value = "Asia/Seoul",
+        env = "LOGANALYZE_TZ",
+        help_heading = "What to read"
+    )]
     pub tz: String,
     /// An empty result instead of an error where no file is found
     #[arg(long, help_heading = "What to read")]
@@ -112,12 +118,14 @@ pub fn command() -> Result<Command, Error> {
 
 fn report_command(report: &Report) -> Command {
     let header = &report.header;
-    let mut command = Command::new(leak(&header.name)).about(header.title.clone()).after_help(columns_help(report));
+    let mut command =
+        Command::new(leak(&header.name)).about(header.title.clone()).after_help(columns_help(report));
     if let Some((option, values)) = &header.variants {
         let option = leak(option);
         let values = PossibleValuesParser::new(values.iter().map(|value| leak(value)).collect::<Vec<_>>());
         let help = "Count in another way";
-        command = command.arg(Arg::new(option).long(option).value_name("HOW").value_parser(values).help(help));
+        command =
+            command.arg(Arg::new(option).long(option).value_name("HOW").value_parser(values).help(help));
     }
     if header.name == "funnel" {
         command = command.args(funnel_args());
@@ -139,7 +147,9 @@ fn columns_help(report: &Report) -> String {
         help.push('\n');
     }
     let extra = match report.header.name.as_str() {
-        "funnel" => " --window 1d --step \"view: event_type = 'view'\" --step \"cart: event_type = 'cart_add'\"",
+        "funnel" => {
+            " --window 1d --step \"view: event_type = 'view'\" --step \"cart: event_type = 'cart_add'\""
+        }
         "hourly-activity" => " --by weekday-hour",
         "product-views" => " --top 20",
         _ => "",
@@ -167,7 +177,8 @@ fn funnel_args() -> [Arg; 3] {
 }
 
 fn sql_command() -> Command {
-    let query = Arg::new("query").value_name("QUERY").required(true).help("An SQL query over the relation 'events'");
+    let query =
+        Arg::new("query").value_name("QUERY").required(true).help("An SQL query over the relation 'events'");
     Common::augment_args(
         Command::new("sql")
             .about("any SQL query over the events")
@@ -190,7 +201,13 @@ fn quality_command() -> Command {
 fn schema_command() -> Command {
     Command::new("schema")
         .about("the columns of events: type, unit, where each comes from, what it means")
-        .arg(Arg::new("format").long("format").value_name("FORMAT").value_parser(format_parser()).help("How to write it"))
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(format_parser())
+                .help("How to write it"),
+        )
         .after_help("Example: loganalyze schema --format csv")
 }
 

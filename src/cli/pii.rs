@@ -10,12 +10,15 @@ const COLUMNS: [&str; 3] = ["ip_address", "username", "username_attempt"];
 /// `$LOGANALYZE_PII_KEY`; without it every run draws its own, so that nothing can be looked up across runs.
 pub fn hash(events: &mut Events) {
     let key = match std::env::var("LOGANALYZE_PII_KEY") {
-        Ok(text) if !text.is_empty() => blake3::derive_key("loganalyze 2026-11-20 personal data", text.as_bytes()),
+        Ok(text) if !text.is_empty() => {
+            blake3::derive_key("loganalyze 2026-11-20 personal data", text.as_bytes())
+        }
         _ => std::array::from_fn(|_| rand_byte()),
     };
     for name in COLUMNS {
         if let Some(Column::Text(texts)) = events.columns.get_mut(name) {
-            *texts = texts.map(|text| Some(blake3::keyed_hash(&key, text.as_bytes()).to_hex()[..16].to_owned()));
+            *texts =
+                texts.map(|text| Some(blake3::keyed_hash(&key, text.as_bytes()).to_hex()[..16].to_owned()));
         }
     }
 }

@@ -22,7 +22,10 @@ pub fn table(files: &[FileScan], events: &Events) -> Result<DataFrame, Error> {
     let times = events.times("timestamp");
     let paired = match events.columns.get("paired") {
         Some(Column::Boolean(values)) => values.clone(),
-        _ => Values { values: vec![false; events.rows], valid: (0..events.rows).map(|_| true).collect::<Bits>() },
+        _ => Values {
+            values: vec![false; events.rows],
+            valid: (0..events.rows).map(|_| true).collect::<Bits>(),
+        },
     };
     let spans: Vec<Span> = files.iter().map(|file| Span::of(times, file)).collect();
     let number = |name: &str, value: &dyn Fn(&Tally) -> u64| {
@@ -79,4 +82,3 @@ impl Span {
         Span { first: times.first().copied(), last: times.last().copied(), gaps }
     }
 }
-

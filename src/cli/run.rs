@@ -61,7 +61,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
 fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
     let table = describe::schema_table()?;
     let format = chosen_format(value(matches, "format").map(String::as_str), None)?;
-    let about = About { name: "schema".into(), total_rows: table.height(), notes: Vec::new(), metadata: Vec::new() };
+    let about =
+        About { name: "schema".into(), total_rows: table.height(), notes: Vec::new(), metadata: Vec::new() };
     write_result(format, &table, &about, None, When::Auto)?;
     Ok(0)
 }
@@ -190,7 +191,8 @@ fn load(
         kernel: Kernel::best(),
     };
     let scanned = progress::watch(files, !options.quiet, |progress| scan(files, &settings, progress))?;
-    let account = Account { tally: scanned.total(), files: files.len(), seconds: begin.elapsed().as_secs_f64() };
+    let account =
+        Account { tally: scanned.total(), files: files.len(), seconds: begin.elapsed().as_secs_f64() };
     if let Some(path) = &options.rejects {
         write_rejects(path, &scanned)?;
     }
@@ -239,10 +241,17 @@ fn evaluate(
 
 /// What a funnel says of entrants whose window was still open.
 fn immature(result: &DataFrame) -> String {
-    let count = result.column("immature").ok().and_then(|column| column.get(0).ok()).and_then(|value| value.extract::<i64>());
+    let count = result
+        .column("immature")
+        .ok()
+        .and_then(|column| column.get(0).ok())
+        .and_then(|value| value.extract::<i64>());
     match count {
         None | Some(0) => String::new(),
-        Some(count) => format!("immature: {count} entrants whose window was still open when the logs ended"),
+        Some(count) => format!(
+            "immature: {} of them may still go on: their window was open when the logs ended",
+            sink::grouped(&count.to_string())
+        ),
     }
 }
 
@@ -287,7 +296,8 @@ fn write_result(
     }
     let stdout = std::io::stdout();
     let terminal = stdout.is_terminal();
-    let style = Style { color: use_color(color, terminal), width: if terminal { terminal_width() } else { None } };
+    let style =
+        Style { color: use_color(color, terminal), width: if terminal { terminal_width() } else { None } };
     let mut out = std::io::BufWriter::new(stdout);
     sink::write(format, result, about, &style, &mut out).and_then(|()| out.flush()).map_err(Error::Stdout)
 }

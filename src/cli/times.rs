@@ -29,7 +29,9 @@ pub fn range(since: Option<&str>, until: Option<&str>, zone: Tz) -> Result<Optio
     let end = until.map_or(Ok(i64::MAX), |text| moment("--until", text, zone))?;
     if begin >= end {
         let (since, until) = (since.unwrap_or_default(), until.unwrap_or_default());
-        return Err(Error::Usage(format!("--until {until} is not behind --since {since}: nothing lies between")));
+        return Err(Error::Usage(format!(
+            "--until {until} is not behind --since {since}: nothing lies between"
+        )));
     }
     Ok(Some(begin..end))
 }
@@ -55,7 +57,9 @@ fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
 /// # Errors
 /// `Error::Usage` for anything else.
 pub fn duration(text: &str) -> Result<i64, Error> {
-    let wrong = || Error::Usage(format!("'{text}' is no duration: use a number and s, m, h, d or w, such as 30m or 7d"));
+    let wrong = || {
+        Error::Usage(format!("'{text}' is no duration: use a number and s, m, h, d or w, such as 30m or 7d"))
+    };
     let mut total: i64 = 0;
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -100,8 +104,14 @@ mod tests {
         assert_eq!(range(Some("2025-03-10"), Some("2025-03-11"), zone).unwrap(), Some(day..day + DAY));
         assert_eq!(range(Some("2025-03-10T12:00"), None, zone).unwrap(), Some(day + DAY / 2..i64::MAX));
         assert_eq!(range(None, None, zone).unwrap(), None);
-        assert!(range(Some("yesterday"), Some("today"), zone).unwrap().is_some_and(|range| range.end - range.start == DAY));
-        for (since, until) in [("2025-03-10", "2025-03-10"), ("2025-03-11", "2025-03-10"), ("10.3.2025", "today")] {
+        assert!(
+            range(Some("yesterday"), Some("today"), zone)
+                .unwrap()
+                .is_some_and(|range| range.end - range.start == DAY)
+        );
+        for (since, until) in
+            [("2025-03-10", "2025-03-10"), ("2025-03-11", "2025-03-10"), ("10.3.2025", "today")]
+        {
             assert!(range(Some(since), Some(until), zone).is_err());
         }
     }

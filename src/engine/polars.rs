@@ -6,9 +6,9 @@ use crate::events::Events;
 use crate::report::ResultColumn;
 use crate::scan::column::{self, Bits, NULL, Texts, Values};
 use crate::schema::{self, Type};
-use polars_arrow::bitmap::Bitmap;
 use polars::prelude::*;
 use polars::sql::SQLContext;
+use polars_arrow::bitmap::Bitmap;
 use std::ops::Range;
 
 /// These columns of the events as a DataFrame, in the schema's order; `range` (microseconds) leaves out the events that
@@ -41,13 +41,21 @@ fn failed(error: PolarsError) -> Error {
 fn series(name: &str, column: column::Column) -> PolarsResult<Series> {
     let name = PlSmallStr::from_str(name);
     Ok(match column {
-        column::Column::Bigint(values) => Int64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid)).into_series(),
-        column::Column::Double(values) => Float64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid)).into_series(),
+        column::Column::Bigint(values) => {
+            Int64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid)).into_series()
+        }
+        column::Column::Double(values) => {
+            Float64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid)).into_series()
+        }
         column::Column::Boolean(values) => {
             BooleanChunked::from_iter_options(name, values.iter()).into_series()
         }
-        column::Column::Timestamp(values) => integers(name, values).into_datetime(TimeUnit::Microseconds, None).into_series(),
-        column::Column::Date(values) => integers(name, values).cast(&DataType::Int32)?.cast(&DataType::Date)?,
+        column::Column::Timestamp(values) => {
+            integers(name, values).into_datetime(TimeUnit::Microseconds, None).into_series()
+        }
+        column::Column::Date(values) => {
+            integers(name, values).cast(&DataType::Int32)?.cast(&DataType::Date)?
+        }
         column::Column::Text(texts) => text_series(name, texts)?,
     })
 }
@@ -92,14 +100,17 @@ fn explain(error: &PolarsError) -> Error {
     let text = text.lines().next().unwrap_or_default();
     let hint = match error.clone() {
         PolarsError::ColumnNotFound(name) => unknown_column(&name),
-        _ if text.contains("relation") && text.contains("not found") => "; the only relation is 'events'".to_owned(),
+        _ if text.contains("relation") && text.contains("not found") => {
+            "; the only relation is 'events'".to_owned()
+        }
         _ => String::new(),
     };
     Error::Query(format!("the SQL cannot be run: {text}{hint}"))
 }
 
 fn unknown_column(message: &str) -> String {
-    let name = message.split(['"', '\'']).find(|part| !part.contains(' ') && !part.is_empty()).unwrap_or(message);
+    let name =
+        message.split(['"', '\'']).find(|part| !part.contains(' ') && !part.is_empty()).unwrap_or(message);
     let near = did_you_mean(name, schema::names());
     if near.is_empty() { "; 'loganalyze schema' lists the columns".to_owned() } else { near }
 }
@@ -121,9 +132,12 @@ pub fn as_promised(result: &DataFrame, promised: &[ResultColumn]) -> Result<Data
 /// `Error::Query` if a value does not fit.
 pub fn as_plain(result: &DataFrame) -> Result<DataFrame, Error> {
     let plain = |column: &Column| match column.dtype() {
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
-            column.cast(&DataType::Int64)
-        }
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32 => column.cast(&DataType::Int64),
         DataType::Float32 => column.cast(&DataType::Float64),
         _ => Ok(column.clone()),
     };

@@ -39,7 +39,8 @@ pub fn with_sources(wanted: Wanted) -> Wanted {
 
 /// Whether one of these columns needs other events than its own, so that no event may be left out before.
 pub fn needs_neighbours(wanted: Wanted) -> bool {
-    let is_neighbours = |name| schema::column(name).is_some_and(|column| matches!(column.origin, Origin::Neighbours(_)));
+    let is_neighbours =
+        |name| schema::column(name).is_some_and(|column| matches!(column.origin, Origin::Neighbours(_)));
     wanted.names().any(is_neighbours)
 }
 
@@ -57,7 +58,9 @@ pub fn derive(events: &mut Events, wanted: Wanted, session_gap: i64) {
             "product" => Column::Bigint(what::product(events)),
             "page" => Column::Text(what::page(events)),
             "paired" => Column::Boolean(pairs::paired(events, clients.as_deref().unwrap_or_default())),
-            "visitor_id" => Column::Text(visitors::visitor_ids(events, clients.as_deref().unwrap_or_default())),
+            "visitor_id" => {
+                Column::Text(visitors::visitor_ids(events, clients.as_deref().unwrap_or_default()))
+            }
             // In the schema's order, behind visitor_id.
             "session_number" => Column::Bigint(sessions::session_numbers(events, session_gap)),
             _ => continue,

@@ -31,7 +31,8 @@ mod tests {
     #[test]
     fn around_the_epoch() {
         // Wednesday 1969-12-31 23:59:59.999999, Thursday 1970-01-01 00:00, Monday 2025-03-10 21:30.
-        let times: Values<i64> = [Some(-1), Some(0), Some(20_157 * DAY + 21 * HOUR + HOUR / 2), None].into_iter().collect();
+        let times: Values<i64> =
+            [Some(-1), Some(0), Some(20_157 * DAY + 21 * HOUR + HOUR / 2), None].into_iter().collect();
         let all = |values: Values<i64>| values.iter().collect::<Vec<_>>();
         assert_eq!(all(date(&times)), [Some(-1), Some(0), Some(20_157), None]);
         assert_eq!(all(hour(&times)), [Some(23), Some(0), Some(21), None]);

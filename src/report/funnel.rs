@@ -74,7 +74,11 @@ impl Default for Funnel {
             ),
         ];
         let step = |(name, condition): (&str, &str)| Step { name: name.into(), condition: condition.into() };
-        Funnel { steps: steps.into_iter().map(step).collect(), window: DEFAULT_WINDOW, entity: Entity::default() }
+        Funnel {
+            steps: steps.into_iter().map(step).collect(),
+            window: DEFAULT_WINDOW,
+            entity: Entity::default(),
+        }
     }
 }
 
@@ -126,7 +130,8 @@ impl Funnel {
             _ = write!(first, " WHEN m{k} = 1 THEN {k}");
         }
         let entity = self.entity();
-        let known: Vec<String> = self.entity.columns().iter().map(|name| format!("{name} IS NOT NULL")).collect();
+        let known: Vec<String> =
+            self.entity.columns().iter().map(|name| format!("{name} IS NOT NULL")).collect();
         let known = known.join(" AND ");
         _ = write!(
             sql,
@@ -175,13 +180,19 @@ impl Funnel {
         let steps = self.steps.len();
         let first = |k: usize| format!("c{k} IS NOT NULL AND p{k} IS NULL");
         let seconds = |k: usize| {
-            format!("    CASE WHEN {} THEN (epoch_us - q{}) / CAST(1000000 AS DOUBLE) END AS seconds{k}", first(k), k - 1)
+            format!(
+                "    CASE WHEN {} THEN (epoch_us - q{}) / CAST(1000000 AS DOUBLE) END AS seconds{k}",
+                first(k),
+                k - 1
+            )
         };
-        let mut parts: Vec<String> =
-            (1..=steps).map(|k| format!("    CASE WHEN {} THEN 1 ELSE 0 END AS first{k}", first(k))).collect();
+        let mut parts: Vec<String> = (1..=steps)
+            .map(|k| format!("    CASE WHEN {} THEN 1 ELSE 0 END AS first{k}", first(k)))
+            .collect();
         parts.extend((2..=steps).map(seconds));
-        let mut totals: Vec<String> =
-            (1..=steps).map(|k| format!("    COALESCE(SUM(CAST(first{k} AS BIGINT)), 0) AS visitors{k}")).collect();
+        let mut totals: Vec<String> = (1..=steps)
+            .map(|k| format!("    COALESCE(SUM(CAST(first{k} AS BIGINT)), 0) AS visitors{k}"))
+            .collect();
         for k in 2..=steps {
             totals.push(format!("    quantile_cont(seconds{k}, 0.5) AS median{k}"));
             totals.push(format!("    quantile_cont(seconds{k}, 0.9) AS p90_{k}"));
@@ -216,7 +227,8 @@ impl Funnel {
                 .collect();
             if arms.is_empty() { "CAST(NULL AS DOUBLE)".to_owned() } else { format!("CASE{arms} END") }
         };
-        let before = if self.steps.len() == 1 { "CAST(NULL AS BIGINT)".to_owned() } else { pick("visitors", 2, 1) };
+        let before =
+            if self.steps.len() == 1 { "CAST(NULL AS BIGINT)".to_owned() } else { pick("visitors", 2, 1) };
         _ = write!(
             sql,
             "counted AS (\n  SELECT step, name, {visitors} AS visitors, {before} AS visitors_before, visitors1,\n    \

@@ -48,15 +48,20 @@ pub fn parse(text: &str) -> Result<Report, Error> {
     for (at, line) in text.lines().enumerate() {
         let Some(comment) = line.strip_prefix("--") else { break };
         sql_begin = at + 1;
-        let wrong = |what: &str| Error::Query(format!("line {} of a report's header: {what}: {line}", at + 1));
+        let wrong =
+            |what: &str| Error::Query(format!("line {} of a report's header: {what}: {line}", at + 1));
         let (key, value) = comment.split_once(':').ok_or_else(|| wrong("not 'key: value'"))?;
         let (key, value) = (key.trim(), value.trim());
         match key {
             _ if at == 0 => (header.name, header.title) = (key.into(), value.into()),
-            "columns" => header.columns = columns(value).ok_or_else(|| wrong("not 'name type, name type, …'"))?,
+            "columns" => {
+                header.columns = columns(value).ok_or_else(|| wrong("not 'name type, name type, …'"))?
+            }
             "top" => header.top = value.parse().map_err(|_| wrong("not a number of rows"))?,
             "chart" => header.chart = Some(value.into()),
-            "variants" => header.variants = Some(variants(value).ok_or_else(|| wrong("not 'option value …'"))?),
+            "variants" => {
+                header.variants = Some(variants(value).ok_or_else(|| wrong("not 'option value …'"))?)
+            }
             "variant-of" => header.variant_of = Some(value.into()),
             "generated" => header.generated = Some(value.into()),
             _ => meanings.push((key, value, wrong("no column has this name"))),

@@ -64,7 +64,12 @@ mod tests {
         assert_eq!(columns_of("SELECT 'it''s -- no comment' || method"), ["method"]);
         assert_eq!(columns_of("SELECT 2 * quantity /* SELECT * */ FROM events"), ["quantity"]);
         assert_eq!(columns_of("SELECT COUNT(*) FROM events"), [""; 0]);
-        for all in ["SELECT * FROM events", "SELECT 1, * FROM events", "select distinct\n* from events", "SELECT events.* FROM events"] {
+        for all in [
+            "SELECT * FROM events",
+            "SELECT 1, * FROM events",
+            "select distinct\n* from events",
+            "SELECT events.* FROM events",
+        ] {
             assert_eq!(columns_of(all).len(), schema::COLUMNS.len(), "{all}");
         }
     }

@@ -128,7 +128,8 @@ impl RowBuilder {
     /// Adds the row of an event.
     pub fn push(&mut self, bytes: &[u8], tokens: &Tokens, tally: &mut Tally) {
         for id in IDS {
-            tally.ids_out_of_range += u64::from(tokens.get(id).is_some_and(|token| is_out_of_range(bytes, token)));
+            tally.ids_out_of_range +=
+                u64::from(tokens.get(id).is_some_and(|token| is_out_of_range(bytes, token)));
         }
         if let Some(range) = &self.settings.range {
             let time = tokens.get(TIMESTAMP).and_then(|token| timestamp(bytes, token, self.settings.zone));
@@ -140,10 +141,17 @@ impl RowBuilder {
         for (plan, cells) in columns.iter_mut().zip(&mut rows.cells) {
             let token = tokens.get(plan.field).filter(|token| token.kind != Kind::Null);
             let ok = match cells {
-                Cells::Bigint(values) => put(values, token, |token| bigint(bytes, token)),
+                // Ids that are out of range have a count of their own.
+                Cells::Bigint(values) => {
+                    put(values, token, |token| bigint(bytes, token))
+                        || (IDS.contains(&plan.field)
+                            && token.is_some_and(|token| is_out_of_range(bytes, token)))
+                }
                 Cells::Double(values) => put(values, token, |token| double(bytes, token)),
                 Cells::Boolean(values) => put(values, token, boolean),
-                Cells::Timestamp(values) => put(values, token, |token| timestamp(bytes, token, settings.zone)),
+                Cells::Timestamp(values) => {
+                    put(values, token, |token| timestamp(bytes, token, settings.zone))
+                }
                 Cells::Text(codes) if plan.is_kind => {
                     codes.push(kind_code(bytes, tokens, scratch));
                     true
@@ -223,7 +231,11 @@ impl Plan {
 }
 
 /// Puts chunks of rows together, in the order given, each with the dictionaries of the thread that built it.
-pub fn merge(names: &[&'static str], mut chunks: Vec<(usize, Rows)>, threads: &[Vec<Dictionary>]) -> Vec<Column> {
+pub fn merge(
+    names: &[&'static str],
+    mut chunks: Vec<(usize, Rows)>,
+    threads: &[Vec<Dictionary>],
+) -> Vec<Column> {
     let mut columns = Vec::with_capacity(names.len());
     for _ in names.iter().rev() {
         let at = names.len() - 1 - columns.len();
@@ -263,7 +275,8 @@ fn merge_column(
             (Column::Boolean(all), Cells::Boolean(values)) => all.append(&values),
             (Column::Text(all), Cells::Text(codes)) => {
                 let new = &new_codes[thread];
-                all.codes.extend(codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }));
+                all.codes
+                    .extend(codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }));
             }
             _ => unreachable!("every chunk has the same columns"),
         }

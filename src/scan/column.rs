@@ -224,7 +224,8 @@ impl Texts {
             .iter()
             .map(|text| change(text).map_or(NULL, |text| dictionary.code(text.as_bytes())))
             .collect();
-        let codes = self.codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }).collect();
+        let codes =
+            self.codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }).collect();
         Texts { codes, dictionary }
     }
 }

@@ -115,7 +115,9 @@ impl LineReader {
                 self.tally.blank += 1;
                 return walker.at + 1;
             }
-            b'{' if wrapper::may_be_docker(&bytes[walker.at..]) => self.docker_line(&mut walker, bytes, all_utf8),
+            b'{' if wrapper::may_be_docker(&bytes[walker.at..]) => {
+                self.docker_line(&mut walker, bytes, all_utf8)
+            }
             b'{' => self.object(&mut walker, bytes, start, all_utf8),
             _ => self.wrapped_line(&mut walker, bytes, all_utf8),
         };
@@ -128,7 +130,13 @@ impl LineReader {
     }
 
     /// An object at the walker, in a line that began at `start`.
-    fn object(&mut self, walker: &mut Walker, bytes: &[u8], start: usize, all_utf8: bool) -> Result<(), Verdict> {
+    fn object(
+        &mut self,
+        walker: &mut Walker,
+        bytes: &[u8],
+        start: usize,
+        all_utf8: bool,
+    ) -> Result<(), Verdict> {
         walker
             .object_line(&mut self.fields, &mut self.tokens)
             .map_err(|fault| Verdict::of(fault, walker.at - start))?;
@@ -178,7 +186,9 @@ impl LineReader {
             Ok(Some(_)) if !all_utf8 && check_utf8(bytes, start, walker.at).is_err() => {
                 check_utf8(bytes, start, walker.at)
             }
-            Ok(Some(false)) if inner.trim_ascii_start().starts_with(b"{") && !inner.trim_ascii_end().ends_with(b"}") => {
+            Ok(Some(false))
+                if inner.trim_ascii_start().starts_with(b"{") && !inner.trim_ascii_end().ends_with(b"}") =>
+            {
                 Err(Verdict::new(Reason::PartialRecord, 0))
             }
             Ok(Some(_)) if inner.contains(&b'\n') => Err(Verdict::new(Reason::TrailingText, 0)),

@@ -148,11 +148,13 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
     let failed = AtomicBool::new(false);
     let first_open = AtomicUsize::new(0);
     let work = |thread: usize| {
-        let worker = Worker { thread, shared: &shared, settings, progress, failed: &failed, first_open: &first_open };
+        let worker =
+            Worker { thread, shared: &shared, settings, progress, failed: &failed, first_open: &first_open };
         worker.run().inspect_err(|_| failed.store(true, Ordering::Relaxed))
     };
     let results: Vec<Result<_, Error>> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..settings.threads.max(1)).map(|thread| scope.spawn(move || work(thread))).collect();
+        let others: Vec<_> =
+            (1..settings.threads.max(1)).map(|thread| scope.spawn(move || work(thread))).collect();
         let mine = work(0);
         let joined = others.into_iter().map(|handle| match handle.join() {
             Ok(result) => result,

@@ -9,8 +9,24 @@ pub const REDACTED: &str = "[redacted]";
 
 /// A key that contains one of these, in any case, holds a secret or a person's address.
 pub const SENSITIVE: &[&str] = &[
-    "password", "passwd", "pwd", "token", "secret", "authorization", "cookie", "session", "card", "cvc", "cvv",
-    "phone", "mobile", "address", "addr", "zip", "postcode", "postal",
+    "password",
+    "passwd",
+    "pwd",
+    "token",
+    "secret",
+    "authorization",
+    "cookie",
+    "session",
+    "card",
+    "cvc",
+    "cvv",
+    "phone",
+    "mobile",
+    "address",
+    "addr",
+    "zip",
+    "postcode",
+    "postal",
 ];
 
 /// Also taken out of `args` and `form` with `--hash-pii`.
@@ -28,7 +44,8 @@ pub struct Redaction {
 impl Redaction {
     /// The standard list and `more`; with `personal` also names and e-mail addresses.
     pub fn new(more: &[String], personal: bool) -> Self {
-        let standard = SENSITIVE.iter().chain(PERSONAL.iter().filter(|_| personal)).map(|name| name.to_string());
+        let standard =
+            SENSITIVE.iter().chain(PERSONAL.iter().filter(|_| personal)).map(|name| name.to_string());
         let names = standard.chain(more.iter().map(|name| name.to_lowercase())).collect();
         Redaction { names }
     }
@@ -251,7 +268,9 @@ mod tests {
             r#"{"username": "kim", "password": "[redacted]", "q": "password"}"#
         );
         assert_eq!(
-            json(r#"{"a": [{"API_Token" : {"x": ["}"]}, "b": 1}], "cardNumber": 4111, "pass\u0077ord":null}"#),
+            json(
+                r#"{"a": [{"API_Token" : {"x": ["}"]}, "b": 1}], "cardNumber": 4111, "pass\u0077ord":null}"#
+            ),
             r#"{"a": [{"API_Token" : "[redacted]", "b": 1}], "cardNumber": "[redacted]", "pass\u0077ord":"[redacted]"}"#
         );
         assert_eq!(json("{}"), "{}");
@@ -261,7 +280,10 @@ mod tests {
     fn query_parameters() {
         let redaction = Redaction::new(&["pin".into()], false);
         assert_eq!(redaction.url("/reset?a=1&Token=x%20y&b"), "/reset?a=1&Token=[redacted]&b");
-        assert_eq!(redaction.url("http://h/p?pass%77ord=x#token=y"), "http://h/p?pass%77ord=[redacted]#token=[redacted]");
+        assert_eq!(
+            redaction.url("http://h/p?pass%77ord=x#token=y"),
+            "http://h/p?pass%77ord=[redacted]#token=[redacted]"
+        );
         assert_eq!(redaction.url("/p?pin=1"), "/p?pin=[redacted]");
         assert_eq!(redaction.url("/products/1?page=2"), "/products/1?page=2");
     }
@@ -277,7 +299,10 @@ mod tests {
             format!(r#"}}"password"   :   "hunter2\"#),
         ] {
             let shown = redaction.rejected(&line);
-            assert!(!shown.contains("hun") && !shown.contains("ter2") && !shown.contains("eJxNykES"), "{shown}");
+            assert!(
+                !shown.contains("hun") && !shown.contains("ter2") && !shown.contains("eJxNykES"),
+                "{shown}"
+            );
         }
         let kept = r#"{"timestamp": "2025-03-10T01:05:44.107627", "event_type": "view","#;
         assert_eq!(redaction.rejected(kept), kept);

@@ -1,8 +1,8 @@
 //! Lines that something else wrapped on their way: Fluentd's file output, Docker's and CRI's container logs.
 //! Knows the wrappings only, not what is inside.
 
-use super::json::{Fault, Kind, Tokens, Walker, unescape};
 use super::fields::Fields;
+use super::json::{Fault, Kind, Tokens, Walker, unescape};
 
 /// Where the JSON of a line that does not begin with `{` begins, behind Fluentd's `time<TAB>tag<TAB>` or CRI's
 /// `time stdout F `; `None` if the line is neither.

@@ -18,7 +18,7 @@ use polars::prelude::DataFrame;
 use crate::error::Error;
 
 pub use file::write_atomically;
-pub use readable::visible;
+pub use readable::{grouped, visible};
 
 /// How a result is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
