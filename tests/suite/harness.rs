@@ -12,7 +12,11 @@ pub struct Output {
 
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loganalyze"));
-    command.env_remove("LOGANALYZE_TZ").env_remove("LOGANALYZE_PII_KEY").env_remove("COLUMNS").env_remove("NO_COLOR");
+    command
+        .env_remove("LOGANALYZE_TZ")
+        .env_remove("LOGANALYZE_PII_KEY")
+        .env_remove("COLUMNS")
+        .env_remove("NO_COLOR");
     command.current_dir(root());
     command
 }
@@ -22,7 +26,10 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) ->
     run_with_input(arguments, b"")
 }
 
-pub fn run_with_input<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>, input: &[u8]) -> Output {
+pub fn run_with_input<S: AsRef<std::ffi::OsStr>>(
+    arguments: impl IntoIterator<Item = S>,
+    input: &[u8],
+) -> Output {
     let mut child = program()
         .args(arguments)
         .stdin(Stdio::piped())
@@ -123,7 +130,10 @@ pub fn sample_lines() -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(root().join("sample_logs")).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    paths.iter().flat_map(|path| lines(&decompressed(path))).collect()
+    let mut all: Vec<Vec<u8>> = paths.iter().flat_map(|path| lines(&decompressed(path))).collect();
+    // The last line of a file may lack its newline; among others it needs one.
+    all.iter_mut().filter(|line| !line.ends_with(b"\n")).for_each(|line| line.push(b'\n'));
+    all
 }
 
 pub fn decompressed(path: &Path) -> Vec<u8> {

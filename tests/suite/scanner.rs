@@ -50,7 +50,9 @@ fn with_lone_surrogates_replaced(text: &str) -> String {
                 continue;
             }
             Some(_) => 6,
-            None if text[at..].starts_with('\\') => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+            None if text[at..].starts_with('\\') => {
+                1 + text[at + 1..].chars().next().map_or(0, char::len_utf8)
+            }
             None => text[at..].chars().next().map_or(1, char::len_utf8),
         };
         out.push_str(&text[at..at + length]);
@@ -86,7 +88,11 @@ fn compare(scanned: &Scanned, row: usize, object: &Map<String, Value>, line: &[u
             Column::Bigint(values) => {
                 let expected = expected_integer(value);
                 let escaped = value.is_string() && line.contains("\\u00");
-                assert!(values.get(row) == expected || escaped, "{name} {:?} {expected:?} {line}", values.get(row));
+                assert!(
+                    values.get(row) == expected || escaped,
+                    "{name} {:?} {expected:?} {line}",
+                    values.get(row)
+                );
             }
             Column::Double(values) => {
                 let expected = if value.is_number() { value.as_f64() } else { None };
@@ -94,7 +100,8 @@ fn compare(scanned: &Scanned, row: usize, object: &Map<String, Value>, line: &[u
             }
             Column::Boolean(values) => assert_eq!(values.get(row), value.as_bool(), "{name} {line}"),
             Column::Timestamp(values) => {
-                let expected = value.as_str().and_then(|text| time::parse(text.as_bytes(), chrono_tz::Asia::Seoul));
+                let expected =
+                    value.as_str().and_then(|text| time::parse(text.as_bytes(), chrono_tz::Asia::Seoul));
                 assert_eq!(values.get(row), expected, "{name} {line}");
             }
             Column::Text(texts) if column.kind == Type::Text => {
@@ -120,8 +127,14 @@ fn check(lines: &[Vec<u8>], kernel: Kernel) {
         match oracle(line) {
             Verdict::Blank => {}
             Verdict::Reject => {
-                let reject = rejects.next().unwrap_or_else(|| panic!("accepted: {}", String::from_utf8_lossy(line)));
-                assert_eq!(reject.line, at as u64 + 1, "{reject:?}, wanted: {}", String::from_utf8_lossy(line));
+                let reject =
+                    rejects.next().unwrap_or_else(|| panic!("accepted: {}", String::from_utf8_lossy(line)));
+                assert_eq!(
+                    reject.line,
+                    at as u64 + 1,
+                    "{reject:?}, wanted: {}",
+                    String::from_utf8_lossy(line)
+                );
             }
             Verdict::Event(object) => {
                 assert!(row < scanned.rows, "rejected: {}", String::from_utf8_lossy(line));
@@ -137,7 +150,8 @@ fn check(lines: &[Vec<u8>], kernel: Kernel) {
 
 /// Lines that are not wrapped: those of Fluentd, CRI and Docker are what serde_json does not know.
 fn is_plain(line: &[u8]) -> bool {
-    !line.starts_with(b"{\"log\":\"") && !line.contains(&b'\t')
+    !line.starts_with(b"{\"log\":\"")
+        && !line.contains(&b'\t')
         && !String::from_utf8_lossy(line).contains(" std")
 }
 
@@ -153,8 +167,28 @@ fn ten_thousand_broken_lines_are_judged_as_serde_json_judges_them() {
     let mut random = Random(7);
     let samples = sample_lines();
     let pieces: [&[u8]; 22] = [
-        b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"null", b"tru", b"-", b"0", b"1e5", b"\\u00e9", b"\\ud800",
-        b"\x01", b"\xff", b" ", b"\r", b"\xef\xbb\xbf", b"1.5", b"99999999999999999999",
+        b"\"",
+        b"\\",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b"null",
+        b"tru",
+        b"-",
+        b"0",
+        b"1e5",
+        b"\\u00e9",
+        b"\\ud800",
+        b"\x01",
+        b"\xff",
+        b" ",
+        b"\r",
+        b"\xef\xbb\xbf",
+        b"1.5",
+        b"99999999999999999999",
     ];
     let mut lines = Vec::new();
     while lines.len() < 10_000 {
@@ -190,11 +224,42 @@ fn random_value(random: &mut Random, depth: usize, out: &mut String) {
         1 => out.push_str("true"),
         2 => out.push_str("false"),
         3 => *out += &(random.next() as i64).to_string(),
-        4 => *out += random.pick(&["0", "-0", "12", "99999999999999999999", "-9223372036854775808", "1.0", "1e2", "1.5e-3", "1E400"]),
-        5 => *out += random.pick(&["\"12\"", "\"12abc\"", "\"\"", "\" 7\"", "\"-3\"", "\"+3\"", "\"007\"", "\"1.0\""]),
-        6 => *out += random.pick(&["\"view\"", "\"2025-03-10T12:00:00\"", "\"2025-03-10T12:00:00Z\"", "\"2025-02-30T12:00:00\""]),
-        7 => *out += random.pick(&["\"\\ud83d\\ude00\"", "\"\\ud800\"", "\"\\udc00x\"", "\"\\u0000\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"한글\""]),
-        8 => *out += random.pick(&["{}", "[]", "[ ]", "{ }"]),
+        4 => out.push_str(random.pick::<&str>(&[
+            "0",
+            "-0",
+            "12",
+            "99999999999999999999",
+            "-9223372036854775808",
+            "1.0",
+            "1e2",
+            "1.5e-3",
+            "1E400",
+        ])),
+        5 => out.push_str(random.pick::<&str>(&[
+            "\"12\"",
+            "\"12abc\"",
+            "\"\"",
+            "\" 7\"",
+            "\"-3\"",
+            "\"+3\"",
+            "\"007\"",
+            "\"1.0\"",
+        ])),
+        6 => out.push_str(random.pick::<&str>(&[
+            "\"view\"",
+            "\"2025-03-10T12:00:00\"",
+            "\"2025-03-10T12:00:00Z\"",
+            "\"2025-02-30T12:00:00\"",
+        ])),
+        7 => out.push_str(random.pick::<&str>(&[
+            "\"\\ud83d\\ude00\"",
+            "\"\\ud800\"",
+            "\"\\udc00x\"",
+            "\"\\u0000\"",
+            "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+            "\"한글\"",
+        ])),
+        8 => out.push_str(random.pick::<&str>(&["{}", "[]", "[ ]", "{ }"])),
         9 => {
             out.push('[');
             for at in 0..=random.below(3) {
@@ -210,7 +275,7 @@ fn random_value(random: &mut Random, depth: usize, out: &mut String) {
 fn random_object(random: &mut Random, depth: usize, out: &mut String) {
     out.push('{');
     for at in 0..random.below(8) {
-        out.push_str(if at > 0 { *random.pick(&[", ", ",", " ,\r"]) } else { "" });
+        out.push_str(if at > 0 { *random.pick::<&str>(&[", ", ",", " ,\r"]) } else { "" });
         let column = random.pick(COLUMNS);
         let key = if let Origin::Key(key) = column.origin { key } else { "other" };
         if random.below(10) == 0 {
@@ -219,7 +284,7 @@ fn random_object(random: &mut Random, depth: usize, out: &mut String) {
         } else {
             *out += &format!("\"{key}\"");
         }
-        out.push_str(random.pick(&[": ", ":", " : "]));
+        out.push_str(random.pick::<&str>(&[": ", ":", " : "]));
         random_value(random, depth, out);
     }
     out.push('}');

@@ -25,7 +25,11 @@ fn agrees(logs: &Path, truth: &Value) {
         ("failed_views", "failed_views"),
         ("cart_adds", "cart_adds"),
     ] {
-        assert_eq!(Value::Object(by_first(&products, column)), truth[key], "{column} of product-views, {key} of the truth");
+        assert_eq!(
+            Value::Object(by_first(&products, column)),
+            truth[key],
+            "{column} of product-views, {key} of the truth"
+        );
     }
     let funnel = rows(&stdout(["funnel", text(logs), "--format", "csv"]));
     let reached: Vec<u64> = funnel[1..].iter().map(|row| row[2].parse().unwrap()).collect();
@@ -48,7 +52,8 @@ fn a_week_of_the_real_shop() {
     assert_eq!(requests, format!("n\n{}\n", truth["requests"]));
     let actions = by_first(&stdout(["event-counts", text(&logs)]), "actions");
     assert_eq!(actions["login_failed"], truth["login_failed"]);
-    let searches: u64 = truth["search_terms"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    let searches: u64 =
+        truth["search_terms"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!(actions["search"], searches);
     assert_eq!(actions["cart_add"], truth["cart_add_requests"]);
 }
@@ -80,7 +85,8 @@ fn the_sample_logs() {
     let by_type = |column| Value::Object(by_first(&counts, column));
     for (column, key) in [("lines", "lines"), ("actions", "actions")] {
         let of_type = |(name, counts): (&String, &Value)| (name.clone(), counts[key].clone());
-        let expected: Map<String, Value> = truth["event_types"].as_object().unwrap().iter().map(of_type).collect();
+        let expected: Map<String, Value> =
+            truth["event_types"].as_object().unwrap().iter().map(of_type).collect();
         assert_eq!(by_type(column), Value::Object(expected), "{column}");
     }
 }
