@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueEnum};
 use std::path::PathBuf;
 
-/// Options that every command that reads logs takes.
+/// What every command that reads logs takes.
 #[derive(Debug, Args)]
 pub struct Common {
     /// Log files, folders, globs (quoted or not), or - for standard input
@@ -52,7 +52,7 @@ pub struct Common {
     /// The most lines that may be rejected, as a number or a percentage
     #[arg(long, value_name = "N|N%", default_value = "10%", help_heading = "Trust")]
     pub max_rejects: String,
-    /// Reject nothing: the same as --max-rejects 0
+    /// Allow no rejected line at all: the same as --max-rejects 0
     #[arg(long, conflicts_with = "max_rejects", help_heading = "Trust")]
     pub strict: bool,
     /// Save every rejected line, with file, line, byte and reason, as NDJSON
@@ -130,7 +130,12 @@ fn report_command(report: &Report) -> Command {
     if header.name == "funnel" {
         command = command.args(funnel_args());
     }
-    Common::augment_args(command)
+    with_common(command, &header.title)
+}
+
+/// The command with the options of all; clap would describe it by what describes those.
+fn with_common(command: Command, about: &str) -> Command {
+    Common::augment_args(command).about(about.to_owned()).long_about(None)
 }
 
 /// clap keeps names for the life of the program; there are a few dozen.
@@ -179,22 +184,21 @@ fn funnel_args() -> [Arg; 3] {
 fn sql_command() -> Command {
     let query =
         Arg::new("query").value_name("QUERY").required(true).help("An SQL query over the relation 'events'");
-    Common::augment_args(
-        Command::new("sql")
-            .about("any SQL query over the events")
-            .after_help(
-                "'loganalyze schema' lists the columns of events. Only those that occur in the query are read.\n\
-                 Example: loganalyze sql \"SELECT path, COUNT(*) AS n FROM events GROUP BY path ORDER BY n DESC, path LIMIT 5\" sample_logs",
-            )
-            .arg(query),
-    )
+    let command = Command::new("sql").arg(query).after_help(
+        "'loganalyze schema' lists the columns of events. Only those that occur in the query are read.\n\
+         Example: loganalyze sql \"SELECT path, COUNT(*) AS n FROM events GROUP BY path ORDER BY n DESC, path LIMIT 5\" sample_logs",
+    );
+    with_common(command, "any SQL query over the events")
 }
 
 fn quality_command() -> Command {
-    Common::augment_args(
-        Command::new("quality")
-            .about("a row a file: lines, events, rejects by reason, ids out of range, paired lines, first, last, gaps")
-            .after_help("A gap is a time of more than an hour without an event, between the file's first and last.\nExample: loganalyze quality sample_logs"),
+    let command = Command::new("quality").after_help(
+        "A gap is a time of more than an hour without an event, between the file's first and last.\n\
+         Example: loganalyze quality sample_logs",
+    );
+    with_common(
+        command,
+        "what became of the lines, a row a file: rejects by reason, pairs, first, last, gaps",
     )
 }
 

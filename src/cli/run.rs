@@ -249,7 +249,7 @@ fn immature(result: &DataFrame) -> String {
     match count {
         None | Some(0) => String::new(),
         Some(count) => format!(
-            "immature: {} of them may still go on: their window was open when the logs ended",
+            "immature: {} of those who entered may still go on: their window was open when the logs ended",
             sink::grouped(&count.to_string())
         ),
     }

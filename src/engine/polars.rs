@@ -3,8 +3,8 @@
 
 use crate::error::{Error, did_you_mean};
 use crate::events::Events;
+use crate::events::column::{self, Bits, NULL, Texts, Values};
 use crate::report::ResultColumn;
-use crate::scan::column::{self, Bits, NULL, Texts, Values};
 use crate::schema::{self, Type};
 use polars::prelude::*;
 use polars::sql::SQLContext;

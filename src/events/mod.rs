@@ -7,6 +7,8 @@ mod sessions;
 mod visitors;
 mod what;
 
+pub use crate::scan::column;
+
 use crate::scan::builder::Wanted;
 use crate::scan::column::{Column, Texts, Values};
 use crate::schema::{self, Origin};

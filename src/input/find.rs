@@ -96,7 +96,11 @@ impl Search {
             .map_err(|error| Error::Usage(format!("'{pattern}' is not a pattern: {}", error.msg)))?;
         let mut any = false;
         for path in paths {
-            any |= self.meet(path.map_err(|error| unreadable(&error.path().to_owned(), error.into()))?)?;
+            let path = path.map_err(|error| {
+                let path = error.path().to_owned();
+                unreadable(&path, error.into())
+            })?;
+            any |= self.meet(path)?;
         }
         any.then_some(()).ok_or_else(|| no_input(&format!("no file matches '{pattern}'"), Path::new(pattern)))
     }
@@ -148,7 +152,7 @@ impl Search {
             }
             Entry::Vacant(new) => {
                 new.insert(path.clone());
-                let bytes = metadata.is_file().then(|| metadata.len());
+                let bytes = metadata.is_file().then_some(metadata.len());
                 self.files.push(LogFile { name, path: Some(path), bytes });
             }
         }

@@ -183,7 +183,7 @@ mod tests {
             [&text[..], &other_end],
             [&text, &text[..30_001]],
             [&lines(10), &lines(20)],
-            [&torn, &torn],
+            [torn, torn],
             [b"", b""],
             [b" \r\nx\n", b" \r\nx\n"],
         ] {

@@ -258,7 +258,8 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    const FORMATS: [fn(&[u8]) -> Vec<u8>; 5] = [<[u8]>::to_vec, gzip, bzip2, xz, zstd];
+    type Pack = fn(&[u8]) -> Vec<u8>;
+    const FORMATS: [Pack; 5] = [<[u8]>::to_vec, gzip, bzip2, xz, zstd];
 
     fn write(bytes: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -6,7 +6,6 @@
 //! that is within the window; `c_1` is the event's own time.
 
 use crate::error::Error;
-use crate::scan::time::SECOND;
 use std::fmt::Write;
 
 /// One step: a name and an SQL condition over `events`.
@@ -51,8 +50,8 @@ pub struct Funnel {
     pub entity: Entity,
 }
 
-/// Seven days.
-const DEFAULT_WINDOW: i64 = 7 * 86_400 * SECOND;
+/// Seven days in microseconds.
+const DEFAULT_WINDOW: i64 = 7 * 86_400 * 1_000_000;
 
 impl Default for Funnel {
     /// Product view, successful cart addition, checkout page, purchase; within seven days; by visitor.
@@ -126,7 +125,7 @@ impl Funnel {
         let mut first = String::from("CASE");
         for (at, step) in self.steps.iter().enumerate() {
             let k = at + 1;
-            _ = write!(marks, "    CASE WHEN {} THEN 1 ELSE 0 END AS m{k},\n", step.condition);
+            _ = writeln!(marks, "    CASE WHEN {} THEN 1 ELSE 0 END AS m{k},", step.condition);
             _ = write!(first, " WHEN m{k} = 1 THEN {k}");
         }
         let entity = self.entity();

@@ -2,7 +2,7 @@
 //! Knows neither JSON nor DataFrames.
 
 use hashbrown::{HashTable, hash_table::Entry};
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 /// A bit a row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -189,9 +189,7 @@ fn entry<'a>(bytes: &'a [u8], ends: &[usize], code: u32) -> &'a [u8] {
 
 #[inline]
 fn hash(hasher: &foldhash::fast::FixedState, text: &[u8]) -> u64 {
-    let mut state = hasher.build_hasher();
-    text.hash(&mut state);
-    state.finish()
+    hasher.hash_one(text)
 }
 
 /// A text column: a code a row, [`NULL`] for null.

@@ -106,28 +106,49 @@ impl Redaction {
         if found { Cow::Owned(out) } else { Cow::Borrowed(url) }
     }
 
-    /// The text of a line that is no good JSON: what stands behind a sensitive key is taken out up to the next
-    /// quote, and every long run of the characters that cookies and tokens are made of.
+    /// The text of a line that is no good JSON, where nobody can say what is a key and what a value: everything that
+    /// looks like the value of a sensitive key or parameter is taken out, the end of a string that was cut off, and
+    /// every long run of the characters that cookies and tokens are made of.
     pub fn rejected(&self, line: &str) -> String {
         let mut out = String::new();
+        let is_cut = !line.trim_start().starts_with('{');
         let mut rest = line;
-        while let Some(quote) = rest.find('"') {
-            let (before, from_quote) = rest.split_at(quote);
-            out.push_str(&without_long_runs(before));
-            let end = string_end(from_quote.as_bytes(), 0);
-            let (string, behind) = from_quote.split_at(end);
-            out.push_str(&without_long_runs(string));
-            rest = behind;
-            let key = string.trim_matches('"');
-            let value = behind.trim_start();
-            if value.starts_with(':') && self.is_sensitive_text(key) {
-                let value = value[1..].trim_start();
-                out.extend([": \"", REDACTED, "\""]);
+        if is_cut && let Some(end) = string_tail(line) {
+            out.push_str(REDACTED);
+            rest = &line[end..];
+        }
+        while let Some((quote, colon)) = key_end(rest) {
+            let begin = rest[..quote].rfind('"');
+            let unknown = begin.is_none() && is_cut && out.is_empty();
+            let sensitive =
+                unknown || self.is_sensitive_text(&rest[begin.map_or(0, |begin| begin + 1)..quote]);
+            out.push_str(&self.without_tokens(&rest[..=colon]));
+            rest = &rest[colon + 1..];
+            if sensitive {
+                let value = rest.trim_start();
+                out.extend([" \"", REDACTED, "\""]);
                 rest = &value[rough_value_end(value)..];
             }
         }
-        out.push_str(&without_long_runs(&self.url(rest)));
-        out
+        out + &self.without_tokens(rest)
+    }
+
+    /// Text without long runs of token characters and without the values of sensitive `name=value` pairs.
+    fn without_tokens(&self, text: &str) -> String {
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '&' | ';' | '#' | '"' | '\\' | ',');
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(equals) = rest.find('=') {
+            let (before, value) = rest.split_at(equals + 1);
+            let name = before[..equals].rsplit(['&', ';', '?', '#', '"', ' ']).next().unwrap_or_default();
+            out.push_str(&without_long_runs(before));
+            rest = value;
+            if self.is_sensitive(&percent_decoded(name)) {
+                out.push_str(REDACTED);
+                rest = &value[value.find(is_end).unwrap_or(value.len())..];
+            }
+        }
+        out + &without_long_runs(rest)
     }
 
     fn is_sensitive_text(&self, key: &str) -> bool {
@@ -137,6 +158,23 @@ impl Redaction {
         }
         self.is_sensitive(&unescaped) || self.is_sensitive(key.as_bytes())
     }
+}
+
+/// Where a text that does not begin with an object ends a string that began before it: at a quote with a comma, a
+/// brace or nothing behind it.
+fn string_tail(text: &str) -> Option<usize> {
+    let quote = text.find('"')?;
+    let behind = text[quote + 1..].trim_start();
+    (behind.is_empty() || behind.starts_with([',', '}', ']'])).then_some(quote)
+}
+
+/// The first quote that has a colon behind it, and that colon.
+fn key_end(text: &str) -> Option<(usize, usize)> {
+    text.match_indices('"').find_map(|(quote, _)| {
+        let behind = &text[quote + 1..];
+        let space = behind.len() - behind.trim_start().len();
+        behind[space..].starts_with(':').then_some((quote, quote + 1 + space))
+    })
 }
 
 /// Whether [`unescape`] may be called on text that nobody checked.
@@ -296,7 +334,10 @@ mod tests {
             format!(r#"{{"session_id": "{cookie}", "form": {{"password": "hun\"ter2"#),
             format!(r#"{{"form": {{"password": ["hunter2"], "q": "{cookie}"#),
             format!(r#"{cookie} password=1 {{"form": {{"pass\u0077ord":"hunter2","#),
-            format!(r#"}}"password"   :   "hunter2\"#),
+            r#"}"password"   :   "hunter2\"#.to_owned(),
+            r#"ssword": "hunter2", "x": 1}"#.to_owned(),
+            r#"hunter2", "x": 1}"#.to_owned(),
+            r#"{"path": "/a?b=1&pass%77ord=hunter2&c=2", "args": {"#.to_owned(),
         ] {
             let shown = redaction.rejected(&line);
             assert!(

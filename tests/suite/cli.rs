@@ -1,1 +1,180 @@
-//! cli
+//! The command line as people and scripts use it.
+
+use crate::harness::{folder_with, program, root, run, stdout, text};
+use std::io::Read;
+use std::process::Stdio;
+
+#[test]
+fn each_format_by_name_and_by_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, ending) in [
+        ("csv", "csv"),
+        ("tsv", "tsv"),
+        ("json", "json"),
+        ("ndjson", "jsonl"),
+        ("markdown", "md"),
+        ("table", "txt"),
+    ] {
+        let path = folder.path().join(format!("out.{ending}"));
+        let printed = stdout(["event-counts", "sample_logs", "--format", format]);
+        assert_eq!(stdout(["event-counts", "sample_logs", "-o", text(&path)]), "");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), printed, "{format}");
+        assert!(printed.contains("logout"));
+    }
+    // Into a pipe without a word: CSV.
+    assert_eq!(
+        stdout(["event-counts", "sample_logs"]),
+        stdout(["event-counts", "sample_logs", "--format", "csv"])
+    );
+    let unknown = run(["event-counts", "sample_logs", "-o", "out.xlsx"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains(".parquet"), "{}", unknown.stderr);
+    assert!(!root().join("out.xlsx").exists());
+}
+
+#[test]
+fn a_parquet_file_explains_itself() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("views.parquet");
+    stdout(["product-views", "sample_logs", "--since", "2025-03-11", "-o", text(&path)]);
+    let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let metadata = reader.metadata().file_metadata();
+    let value = |key: &str| {
+        let pairs = metadata.key_value_metadata().unwrap();
+        pairs.iter().find(|pair| pair.key == format!("loganalyze.{key}")).unwrap().value.clone().unwrap()
+    };
+    assert_eq!(metadata.num_rows(), 10);
+    assert_eq!(value("version"), env!("CARGO_PKG_VERSION"));
+    assert!(value("command").starts_with("product-views sample_logs --since 2025-03-11"));
+    assert_eq!(value("since"), "2025-03-11");
+    assert!(value("definitions").contains("cart_adds: successful additions"));
+    assert!(value("sql").contains("FROM events"));
+    let accounting: serde_json::Value = serde_json::from_str(&value("accounting")).unwrap();
+    assert_eq!(accounting["lines"], 2588);
+}
+
+#[test]
+fn a_reader_that_stops_early_is_no_error() {
+    let mut child = program()
+        .args(["sql", "SELECT * FROM events", "sample_logs"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("panick") && !stderr.contains("roken pipe"), "{stderr}");
+}
+
+#[test]
+fn one_sentence_accounts_for_every_line_and_quiet_keeps_it() {
+    let output = run(["event-counts", "sample_logs"]);
+    assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+    assert!(
+        output.stderr.starts_with("2,588 lines = 2,572 events + 8 rejects + 8 blank · 5 files, "),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(run(["event-counts", "sample_logs", "--quiet"]).stderr, "");
+}
+
+#[test]
+fn since_is_inclusive_and_until_exclusive() {
+    let days = |since: &str, until: &str| {
+        let csv = stdout(["hourly-activity", "sample_logs", "--since", since, "--until", until]);
+        csv.lines().skip(1).map(|line| line[..10].to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(
+        days("2025-03-11", "2025-03-13").into_iter().collect::<Vec<_>>(),
+        ["2025-03-11", "2025-03-12"]
+    );
+    let line = br#"{"timestamp": "2025-03-10T12:00:00.000000", "event_type": "x"}"#;
+    let folder = folder_with(&[("user_activity.log", line)]);
+    let count = |option: &str| {
+        let query =
+            ["sql", "SELECT COUNT(*) AS n FROM events", text(folder.path()), option, "2025-03-10T12:00"];
+        stdout(query)
+    };
+    assert_eq!((count("--since").as_str(), count("--until").as_str()), ("n\n1\n", "n\n0\n"));
+    let empty = run(["event-counts", "sample_logs", "--since", "2025-03-12", "--until", "2025-03-11"]);
+    assert_eq!(empty.code, 2);
+}
+
+#[test]
+fn a_part_of_the_time_is_counted_as_within_the_whole() {
+    // Visitors and pairs are found among all events, then the range is cut out.
+    let query = "SELECT event_date, visitor_id, COUNT(*) AS n FROM events WHERE NOT paired \
+                 GROUP BY event_date, visitor_id ORDER BY event_date, visitor_id NULLS LAST";
+    let whole = stdout(["sql", query, "sample_logs"]);
+    let day = stdout(["sql", query, "sample_logs", "--since", "2025-03-12", "--until", "2025-03-13"]);
+    let expected: Vec<&str> = whole.lines().filter(|line| line.starts_with("2025-03-12")).collect();
+    assert_eq!(day.lines().skip(1).collect::<Vec<_>>(), expected);
+    assert!(expected.len() > 5);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_was_perhaps_meant() {
+    for (arguments, code, hint) in [
+        (vec!["product-view", "sample_logs"], 2, "product-views"),
+        (vec!["event-counts", "sample_logs", "--sinse", "today"], 2, "--since"),
+        (vec!["event-counts", "sample_logs", "--format", "cvs"], 2, "csv"),
+        (vec!["event-counts", "sample_logs", "--since", "march"], 2, "2025-03-10"),
+        (vec!["event-counts", "sample_logs", "--tz", "Asia/Soul"], 2, "Asia/Seoul"),
+        (vec!["event-counts", "sample_logs", "--max-rejects", "many"], 2, "10%"),
+        (vec!["event-counts"], 2, "loganalyze event-counts logs/"),
+        (vec!["sql", "SELECT event_typ FROM events", "sample_logs"], 1, "event_type"),
+        (vec!["sql", "SELECT 1 FROM event", "sample_logs"], 1, "events"),
+        (vec!["sql", "SELEC 1", "sample_logs"], 1, "SQL"),
+        (vec!["funnel", "sample_logs", "--step", "view"], 2, "name: SQL condition"),
+        (vec!["funnel", "sample_logs", "--step", "view: event_type ="], 1, "event_type ="),
+        (vec!["funnel", "sample_logs", "--window", "7 days"], 2, "7d"),
+        (vec!["hourly-activity", "sample_logs", "--by", "weekday"], 2, "weekday-hour"),
+    ] {
+        let output = run(&arguments);
+        assert_eq!(output.code, code, "{arguments:?}: {}", output.stderr);
+        assert!(output.stderr.contains(hint), "{arguments:?}: {}", output.stderr);
+        assert_eq!(output.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_names_every_report_and_fits_a_screen() {
+    let help = stdout(["--help"]);
+    for name in ["event-counts", "product-views", "hourly-activity", "funnel", "quality", "schema", "sql"] {
+        assert!(help.contains(name), "{name}");
+    }
+    assert!(help.lines().count() <= 40, "{help}");
+    assert!(stdout(["product-views", "--help"]).contains("view_to_cart"));
+}
+
+#[test]
+fn explain_shows_the_definitions_and_the_sql_that_ran() {
+    let output = run(["product-views", "sample_logs", "--explain"]);
+    assert!(output.stderr.contains("cart_adds / views") && output.stderr.contains("FROM events"));
+    assert!(output.stdout.starts_with("product_id,"));
+    // Without input there is nothing to run: only the explanation, as the result.
+    assert!(stdout(["funnel", "--explain"]).contains("WITH"));
+}
+
+#[test]
+fn colour_and_width_are_the_users() {
+    let escape = "\u{1b}[";
+    assert!(!stdout(["event-counts", "sample_logs", "--format", "table"]).contains(escape));
+    assert!(
+        stdout(["event-counts", "sample_logs", "--format", "table", "--color", "always"]).contains(escape)
+    );
+    assert!(
+        !stdout(["event-counts", "sample_logs", "--format", "table", "--color", "never"]).contains(escape)
+    );
+}
+
+#[test]
+fn the_schema_is_a_table() {
+    let schema = stdout(["schema", "--format", "csv"]);
+    assert_eq!(schema.lines().count(), loganalyze::schema::COLUMNS.len() + 1);
+    assert!(schema.contains("process_time,double,s,key process_time,"));
+}
