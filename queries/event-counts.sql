@@ -6,16 +6,16 @@
 -- actions: what people did, once each: a search or cart addition that wrote two lines counts once
 -- first_seen: timestamp of the first line
 -- last_seen: timestamp of the last line
-WITH named AS (
-  SELECT COALESCE(event_type, '(none)') AS event_type, paired, timestamp
+WITH counted AS (
+  SELECT
+    event_type,
+    COUNT(*) AS lines,
+    SUM(CAST(NOT paired AS BIGINT)) AS actions,
+    MIN(timestamp) AS first_seen,
+    MAX(timestamp) AS last_seen
   FROM events
+  GROUP BY event_type
 )
-SELECT
-  event_type,
-  COUNT(*) AS lines,
-  SUM(CAST(CASE WHEN paired THEN 0 ELSE 1 END AS BIGINT)) AS actions,
-  MIN(timestamp) AS first_seen,
-  MAX(timestamp) AS last_seen
-FROM named
-GROUP BY event_type
+SELECT COALESCE(event_type, '(none)') AS event_type, lines, actions, first_seen, last_seen
+FROM counted
 ORDER BY lines DESC, event_type

@@ -8,7 +8,7 @@
 SELECT
   event_hour AS hour,
   COUNT(*) AS lines,
-  SUM(CAST(CASE WHEN paired THEN 0 ELSE 1 END AS BIGINT)) AS actions
+  SUM(CAST(NOT paired AS BIGINT)) AS actions
 FROM events
 GROUP BY event_hour
 ORDER BY hour NULLS LAST

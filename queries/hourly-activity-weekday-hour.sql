@@ -10,7 +10,7 @@ SELECT
   weekday,
   event_hour AS hour,
   COUNT(*) AS lines,
-  SUM(CAST(CASE WHEN paired THEN 0 ELSE 1 END AS BIGINT)) AS actions
+  SUM(CAST(NOT paired AS BIGINT)) AS actions
 FROM events
 GROUP BY weekday, event_hour
 ORDER BY weekday NULLS LAST, hour NULLS LAST

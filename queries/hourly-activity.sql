@@ -9,7 +9,7 @@ SELECT
   event_date AS date,
   event_hour AS hour,
   COUNT(*) AS lines,
-  SUM(CAST(CASE WHEN paired THEN 0 ELSE 1 END AS BIGINT)) AS actions
+  SUM(CAST(NOT paired AS BIGINT)) AS actions
 FROM events
 GROUP BY event_date, event_hour
 ORDER BY date NULLS LAST, hour NULLS LAST
