@@ -1,10 +1,11 @@
-//! `--hash-pii`: addresses and user names as keyed hashes, alike where the originals were alike.
+//! `--hash-pii`: addresses, user names and visitors as keyed hashes, alike where the originals were alike.
 
 use crate::events::Events;
 use crate::scan::column::Column;
 
-/// The columns that name a person.
-const COLUMNS: [&str; 3] = ["ip_address", "username", "username_attempt"];
+/// The columns that name a person. (The hash of a visitor without a cookie is made of address and user agent, which
+/// could be guessed.)
+const COLUMNS: [&str; 5] = ["ip_address", "username", "username_attempt", "visitor_id", "session_id"];
 
 /// Replaces the values of these columns by 16 hexadecimal digits of a keyed BLAKE3 hash. The key is
 /// `$LOGANALYZE_PII_KEY`; without it every run draws its own, so that nothing can be looked up across runs.

@@ -132,6 +132,7 @@ fn answer(question: &Question, options: &Common) -> Result<(), Error> {
     }
     let begin = Instant::now();
     let Loaded { events, files, mut account } = load(question, options, &files, range.as_ref(), zone, limit)?;
+    let span = span(&events, range.as_ref());
     let (mut result, mut notes) = evaluate(question, events, &files, range.as_ref())?;
     account.seconds = begin.elapsed().as_secs_f64();
     let total_rows = result.height();
@@ -143,7 +144,7 @@ fn answer(question: &Question, options: &Common) -> Result<(), Error> {
         account.write_summary(path)?;
     }
     notes.retain(|note| !note.is_empty());
-    let metadata = metadata(question, options, &account);
+    let metadata = metadata(question, options, &account, span);
     let about = About { name: question.name.clone(), total_rows, notes, metadata };
     let written = write_result(format, &result, &about, options.output.as_deref(), options.color);
     if !options.quiet {
@@ -267,8 +268,24 @@ fn chosen_format(format: Option<&str>, output: Option<&Path>) -> Result<Format, 
     }
 }
 
+/// When the first and the last event in the range happened, as ISO 8601; empty where there is none.
+fn span(events: &Events, range: Option<&Range<i64>>) -> (String, String) {
+    let inside = |time: &i64| range.is_none_or(|range| range.contains(time));
+    let times = || events.times("timestamp").iter().flatten().filter(inside);
+    let text = |time: Option<i64>| {
+        let moment = time.and_then(chrono::DateTime::from_timestamp_micros);
+        moment.map(|moment| moment.format("%FT%T%.6f").to_string()).unwrap_or_default()
+    };
+    (text(times().min()), text(times().max()))
+}
+
 /// What a Parquet file says about itself.
-fn metadata(question: &Question, options: &Common, account: &Account) -> Vec<(String, String)> {
+fn metadata(
+    question: &Question,
+    options: &Common,
+    account: &Account,
+    (first, last): (String, String),
+) -> Vec<(String, String)> {
     let pair = |key: &str, value: String| (format!("loganalyze.{key}"), value);
     let command: Vec<String> = std::env::args().skip(1).collect();
     vec![
@@ -276,6 +293,8 @@ fn metadata(question: &Question, options: &Common, account: &Account) -> Vec<(St
         pair("command", command.join(" ")),
         pair("since", options.since.clone().unwrap_or_default()),
         pair("until", options.until.clone().unwrap_or_default()),
+        pair("first_event", first),
+        pair("last_event", last),
         pair("zone", options.tz.clone()),
         pair("definitions", question.report.as_ref().map(describe::definitions).unwrap_or_default()),
         pair("sql", question.sql.clone()),

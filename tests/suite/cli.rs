@@ -48,6 +48,9 @@ fn a_parquet_file_explains_itself() {
     assert_eq!(value("version"), env!("CARGO_PKG_VERSION"));
     assert!(value("command").starts_with("product-views sample_logs --since 2025-03-11"));
     assert_eq!(value("since"), "2025-03-11");
+    assert!(
+        value("first_event").starts_with("2025-03-11T") && value("last_event").starts_with("2025-03-14T")
+    );
     assert!(value("definitions").contains("cart_adds: successful additions"));
     assert!(value("sql").contains("FROM events"));
     let accounting: serde_json::Value = serde_json::from_str(&value("accounting")).unwrap();
