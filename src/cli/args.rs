@@ -49,9 +49,9 @@ pub struct Common {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "What to write")]
     pub color: When,
 
-    /// The most lines that may be rejected, as a number or a percentage
-    #[arg(long, value_name = "N|N%", default_value = "10%", help_heading = "Trust")]
-    pub max_rejects: String,
+    /// The most lines that may be rejected, as a number or a percentage; without this 10%, and any number for quality
+    #[arg(long, value_name = "N|N%", help_heading = "Trust")]
+    pub max_rejects: Option<String>,
     /// Allow no rejected line at all: the same as --max-rejects 0
     #[arg(long, conflicts_with = "max_rejects", help_heading = "Trust")]
     pub strict: bool,

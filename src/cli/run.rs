@@ -34,6 +34,13 @@ struct Question {
     wanted: Wanted,
 }
 
+impl Question {
+    /// The one that is no SQL.
+    fn is_quality(&self) -> bool {
+        self.name == "quality"
+    }
+}
+
 /// Runs the command and returns the exit code.
 ///
 /// # Errors
@@ -124,7 +131,7 @@ struct Loaded {
 fn answer(question: &Question, options: &Common) -> Result<(), Error> {
     let zone = times::zone(&options.tz)?;
     let range = times::range(options.since.as_deref(), options.until.as_deref(), zone)?;
-    let limit = if options.strict { Limit::Count(0) } else { Limit::parse(&options.max_rejects)? };
+    let limit = limit(question, options)?;
     let format = chosen_format(options.format.as_deref(), options.output.as_deref())?;
     let files = inputs(options)?;
     if options.explain {
@@ -151,6 +158,15 @@ fn answer(question: &Question, options: &Common) -> Result<(), Error> {
         eprintln!("{}", account.sentence());
     }
     written
+}
+
+/// How many rejects are too many. `quality` is there to look at bad logs.
+fn limit(question: &Question, options: &Common) -> Result<Limit, Error> {
+    match &options.max_rejects {
+        _ if options.strict => Ok(Limit::Count(0)),
+        Some(limit) => Limit::parse(limit),
+        None => Ok(Limit::Percent(if question.is_quality() { 100.0 } else { 10.0 })),
+    }
 }
 
 /// The files to read; notes about them go to standard error.
@@ -182,7 +198,7 @@ fn load(
     // Polars wants at least one column to know how many rows there are, and a range needs the time.
     let wanted = with_sources(question.wanted.or(Wanted::of(["timestamp"])));
     let redaction = Redaction::new(&options.redact, options.hash_pii);
-    let early = if needs_neighbours(wanted) || question.sql.is_empty() { None } else { range.cloned() };
+    let early = if needs_neighbours(wanted) || question.is_quality() { None } else { range.cloned() };
     let settings = Settings {
         rows: RowSettings { wanted, range: early, zone, redaction },
         threads: threads(options),
@@ -224,7 +240,7 @@ fn evaluate(
     files: &[FileScan],
     range: Option<&Range<i64>>,
 ) -> Result<(DataFrame, Vec<String>), Error> {
-    if question.sql.is_empty() {
+    if question.is_quality() {
         return Ok((quality::table(files, &events)?, Vec::new()));
     }
     let mut names: Vec<&str> = question.wanted.names().collect();
