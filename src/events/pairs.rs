@@ -6,6 +6,7 @@ use super::Events;
 use crate::scan::builder::KINDS;
 use crate::scan::column::{NULL, Values};
 use crate::scan::time::SECOND;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// The lines that may belong together.
@@ -26,7 +27,7 @@ pub fn paired(events: &Events, clients: &[u32]) -> Values<bool> {
     }
     let mut paired = vec![false; events.rows];
     for group in groups.values_mut() {
-        for row in pair(group) {
+        for row in pair(group, |a, b| by_content(events, a, b)) {
             paired[row] = true;
         }
     }
@@ -70,11 +71,18 @@ fn add_requests(events: &Events, clients: &[u32], groups: &mut Groups) {
     }
 }
 
+/// Compares two rows by all columns that were read. Rows that are equal in these are alike to every query.
+fn by_content(events: &Events, a: usize, b: usize) -> Ordering {
+    let orders = events.columns.values().map(|column| column.compare(a, b));
+    orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
 /// The rows of the requests that have an action. In the order of their ends, each request takes the earliest free
-/// action within it: no other choice pairs more (a maximum matching of points and intervals).
-fn pair(group: &mut Group) -> Vec<usize> {
+/// action within it: no other choice pairs more (a maximum matching of points and intervals). `tie` orders the rows of
+/// requests with the same times, so that the order of lines makes no difference.
+fn pair(group: &mut Group, tie: impl Fn(usize, usize) -> Ordering) -> Vec<usize> {
     group.actions.sort_unstable();
-    group.requests.sort_unstable_by_key(|&(begin, end, row)| (end, begin, row));
+    group.requests.sort_unstable_by(|a, b| (a.1, a.0).cmp(&(b.1, b.0)).then_with(|| tie(a.2, b.2)));
     let mut free: Vec<bool> = vec![true; group.actions.len()];
     let mut rows = Vec::new();
     for &(begin, end, row) in &group.requests {
@@ -120,7 +128,7 @@ mod tests {
                 (begin, begin + random(5) as i64, row as usize)
             });
             let mut group = Group { actions, requests: requests.collect() };
-            let found = pair(&mut group);
+            let found = pair(&mut group, |a, b| a.cmp(&b));
             let mut free = vec![true; group.actions.len()];
             assert_eq!(found.len(), most(&group.actions, &group.requests, &mut free));
         }

@@ -2,6 +2,7 @@
 //! Knows neither JSON nor DataFrames.
 
 use hashbrown::{HashTable, hash_table::Entry};
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 /// A bit a row.
@@ -259,6 +260,19 @@ impl Column {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// An order of two rows that is equal only where their values are.
+    pub fn compare(&self, a: usize, b: usize) -> Ordering {
+        match self {
+            Column::Bigint(values) | Column::Timestamp(values) | Column::Date(values) => {
+                values.get(a).cmp(&values.get(b))
+            }
+            Column::Double(values) => values.get(a).map(f64::to_bits).cmp(&values.get(b).map(f64::to_bits)),
+            Column::Boolean(values) => values.get(a).cmp(&values.get(b)),
+            Column::Text(texts) if texts.codes[a] == texts.codes[b] => Ordering::Equal,
+            Column::Text(texts) => texts.get(a).cmp(&texts.get(b)),
+        }
     }
 }
 

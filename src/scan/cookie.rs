@@ -51,6 +51,8 @@ impl CookieReader {
         if compressed {
             // A payload that was cut off may still show the id, so what could be inflated is looked at.
             self.inflate();
+            // The buffer may have had room for more, left over from a cookie before.
+            self.payload.truncate(LARGEST_PAYLOAD);
         } else if decoded && self.packed.starts_with(b"{") {
             std::mem::swap(&mut self.packed, &mut self.payload);
         } else {
