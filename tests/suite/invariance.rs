@@ -214,8 +214,9 @@ fn any_compression_of_each_file_leaves_every_report_unchanged() {
 /// All events in the order in which they were read, and all rejects.
 fn in_order(folder: &Path, options: &[String]) -> (String, String) {
     let rejects = tempfile::NamedTempFile::new().unwrap();
-    let words = ["sql", "SELECT * FROM events", text(folder), "--rejects", text(rejects.path())];
-    let output = run(words.into_iter().chain(options.iter().map(String::as_str)));
+    let words = ["sql", "SELECT * FROM events", text(folder), "--max-rejects", "100%"];
+    let more = ["--rejects", text(rejects.path())];
+    let output = run(words.into_iter().chain(more).chain(options.iter().map(String::as_str)));
     assert_eq!(output.code, 0, "{}", output.stderr);
     (output.stdout, std::fs::read_to_string(rejects.path()).unwrap())
 }
@@ -238,6 +239,45 @@ fn the_size_of_chunks_and_the_number_of_threads_leave_every_report_unchanged() {
         same(&answers(&[text(folder.path())], &options), &expected, &format!("case {case}: {options:?}"));
         let alone = in_order(folder.path(), &["--threads".into(), "1".into()]);
         assert!(in_order(folder.path(), &options) == alone, "case {case}: {options:?}");
+    }
+}
+
+#[test]
+fn the_verdict_on_a_broken_line_does_not_depend_on_what_is_read_with_it() {
+    let mut random = Random(10);
+    let samples = sample_lines();
+    let pieces: [&[u8]; 8] = [b"\xff", b"\0", b"\"", b"\\", b"}", b"\n", b"\r", b"\xef\xbb\xbf"];
+    let before: [&[u8]; 5] =
+        [b"", b"", b"t\ttag\t", b"2025-03-12T10:00:00Z stdout F ", b"2025-03-12T10:00:00Z stdout P "];
+    for case in 0..12 {
+        let mut bytes = Vec::new();
+        for _ in 0..300 {
+            let mut line = [*random.pick::<&[u8]>(&before), random.pick::<Vec<u8>>(&samples)].concat();
+            let at = random.below(line.len());
+            match random.below(4) {
+                0 => _ = line.splice(at..at, random.pick::<&[u8]>(&pieces).iter().copied()),
+                1 => line[at] = random.next() as u8,
+                2 => _ = line.drain(at..line.len() - 1),
+                _ => {}
+            }
+            bytes.extend(line);
+        }
+        let folder = folder_with(&[("user_activity.log", &bytes)]);
+        // Small limits make lines too long, wherever they begin in a chunk.
+        let limit = [64 << 20, 300, 512][case % 3].to_string();
+        let options = |chunk: usize, threads: usize| {
+            let words = ["--chunk-bytes", &chunk.to_string(), "--threads", &threads.to_string()];
+            [&words[..], &["--max-line-bytes", &limit]]
+                .concat()
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let whole = in_order(folder.path(), &options(1 << 20, 1));
+        for chunk in [64, 64 + random.below(2000), 64 + random.below(100_000)] {
+            let options = options(chunk, 1 + random.below(4));
+            assert!(in_order(folder.path(), &options) == whole, "case {case}: {options:?}");
+        }
     }
 }
 
