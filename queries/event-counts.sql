@@ -15,7 +15,17 @@ WITH counted AS (
     MAX(timestamp) AS last_seen
   FROM events
   GROUP BY event_type
+),
+named AS (
+  SELECT COALESCE(event_type, '(none)') AS name, lines, actions, first_seen, last_seen
+  FROM counted
 )
-SELECT COALESCE(event_type, '(none)') AS event_type, lines, actions, first_seen, last_seen
-FROM counted
+SELECT
+  name AS event_type,
+  SUM(CAST(lines AS BIGINT)) AS lines,
+  SUM(CAST(actions AS BIGINT)) AS actions,
+  MIN(first_seen) AS first_seen,
+  MAX(last_seen) AS last_seen
+FROM named
+GROUP BY name
 ORDER BY lines DESC, event_type
