@@ -98,6 +98,8 @@ pub fn check_condition(condition: &str) -> Result<(), Error> {
 fn explain(error: &PolarsError) -> Error {
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
+    // Polars lists the columns that were read for this query, not all that there are.
+    let text = text.split("; valid columns: ").next().unwrap_or_default();
     let hint = match error.clone() {
         PolarsError::ColumnNotFound(name) => unknown_column(&name),
         _ if text.contains("relation") && text.contains("not found") => {

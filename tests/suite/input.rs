@@ -271,6 +271,7 @@ fn words_that_mean_nothing_are_told_from_those_that_were_meant() {
         let output = run(words);
         assert_eq!((output.code, output.stdout.as_str()), (code, ""), "{words:?}: {}", output.stderr);
         assert!(output.stderr.contains(hint), "{words:?}: {}", output.stderr);
+        assert!(!output.stderr.contains("valid columns"), "those that were read: {}", output.stderr);
     }
     assert!(!root().join("out.cvs").exists());
 }
