@@ -155,7 +155,7 @@ fn describe(reject: &Reject) -> String {
         thousands(reject.byte),
         thousands(reject.column),
         reject.reason.words(),
-        crate::sink::visible(&begin),
+        begin,
     )
 }
 

@@ -182,8 +182,11 @@ fn funnel_args() -> [Arg; 3] {
 }
 
 fn sql_command() -> Command {
-    let query =
-        Arg::new("query").value_name("QUERY").required(true).help("An SQL query over the relation 'events'");
+    let query = Arg::new("query")
+        .value_name("QUERY")
+        .required(true)
+        .allow_hyphen_values(true)
+        .help("An SQL query over the relation 'events'");
     let command = Command::new("sql").arg(query).after_help(
         "'loganalyze schema' lists the columns of events. Only those that occur in the query are read.\n\
          Example: loganalyze sql \"SELECT path, COUNT(*) AS n FROM events GROUP BY path ORDER BY n DESC, path LIMIT 5\" sample_logs",

@@ -27,7 +27,10 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(Error::Stdout(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("loganalyze: {error}");
+            // File names and log text are in it, and either may hold what a terminal obeys.
+            let text = error.to_string();
+            let lines: Vec<_> = text.lines().map(crate::sink::visible).collect();
+            eprintln!("loganalyze: {}", lines.join("\n"));
             ExitCode::from(error.exit_code())
         }
     }

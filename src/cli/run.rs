@@ -174,14 +174,14 @@ fn inputs(options: &Common) -> Result<Vec<LogFile>, Error> {
     let found = match find(&options.inputs) {
         Err(Error::NoInput(why)) if options.allow_empty => {
             if !options.quiet {
-                eprintln!("note: {why}");
+                eprintln!("note: {}", sink::visible(&why));
             }
             return Ok(Vec::new());
         }
         found => found?,
     };
     if !options.quiet {
-        found.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        found.notes.iter().for_each(|note| eprintln!("note: {}", sink::visible(note)));
     }
     Ok(found.files)
 }

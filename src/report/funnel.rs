@@ -1,9 +1,12 @@
 //! The funnel: ordered steps within a window, as SQL that is generated because its shape depends on the steps.
 //!
 //! An event fills step k if it matches step k's condition and, before it, the same visitor filled step k−1 in a chain
-//! whose entry is no further back than the window. Of several entries the latest counts. Per visitor, in the order of
-//! (time, step): `c_k` of an event that matches step k is the running maximum of `c_{k−1}` over the *earlier* events, if
-//! that is within the window; `c_1` is the event's own time.
+//! whose entry is no further back than the window. Of several entries the latest counts. An event is split into a *turn*
+//! for each step that it matches, the last step first, so that it cannot follow itself. Per visitor, turn after turn:
+//! `c_k` of a turn of step k is the running maximum of `c_{k−1}`, if that is within the window; `c_1` is the event's own
+//! time.
+//!
+//! Polars computes a CTE anew for every place that names it, so each of the large ones is named once.
 
 use crate::error::Error;
 use std::fmt::Write;
@@ -102,14 +105,14 @@ impl Funnel {
     /// The funnel's SQL. Its result has the report's columns and a last one, `immature`, the same in every row: how many
     /// entrants have not got to the end while the window since their latest entry was still open.
     pub fn sql(&self) -> String {
-        let steps = self.steps.len();
         let mut sql = String::from("WITH\n");
+        self.push_steps(&mut sql);
         self.push_matched(&mut sql);
-        for k in 1..=steps {
+        self.push_turns(&mut sql);
+        for k in 2..=self.steps.len() {
             self.push_filled(&mut sql, k);
         }
         self.push_totals(&mut sql);
-        self.push_steps(&mut sql);
         self.push_result(&mut sql);
         sql
     }
@@ -118,97 +121,8 @@ impl Funnel {
         self.entity.columns().join(", ")
     }
 
-    /// `matched`: the events that match a step; m1 … mn are 1 where they match. At the same moment the earlier step comes
-    /// first, then the event that matches fewer; events that are alike in all that are interchangeable.
-    fn push_matched(&self, sql: &mut String) {
-        let mut marks = String::new();
-        let mut first = String::from("CASE");
-        for (at, step) in self.steps.iter().enumerate() {
-            let k = at + 1;
-            _ = writeln!(marks, "    CASE WHEN {} THEN 1 ELSE 0 END AS m{k},", step.condition);
-            _ = write!(first, " WHEN m{k} = 1 THEN {k}");
-        }
-        let entity = self.entity();
-        let known: Vec<String> =
-            self.entity.columns().iter().map(|name| format!("{name} IS NOT NULL")).collect();
-        let known = known.join(" AND ");
-        _ = write!(
-            sql,
-            "marked AS (\n  SELECT\n    {entity},\n{marks}    epoch_us\n  FROM events\n  WHERE {known} AND epoch_us IS NOT NULL\n),\n\
-             matched AS (\n  SELECT *, {first} END AS first_step, {ranks} AS match_rank\n  FROM marked\n  WHERE {any}\n),\n",
-            ranks = self.ranks(),
-            any = self.each(" OR ", |k| format!("m{k} = 1")),
-        );
-    }
-
     fn each(&self, separator: &str, part: impl Fn(usize) -> String) -> String {
         (1..=self.steps.len()).map(part).collect::<Vec<_>>().join(separator)
-    }
-
-    /// A number that is the same for events that match the same steps and only for those.
-    fn ranks(&self) -> String {
-        self.each(" + ", |k| format!("m{k} * CAST({} AS DOUBLE)", (2f64).powi(k as i32 - 1)))
-    }
-
-    fn over(&self, frame: &str) -> String {
-        format!("OVER (PARTITION BY {} ORDER BY epoch_us, first_step, match_rank{frame})", self.entity())
-    }
-
-    /// `reached_k`: c_k is the entry of the chain in which an event fills step k; s_k the latest such entry up to here and
-    /// l_k the latest time of filling; p_k and q_k the same before this event.
-    fn push_filled(&self, sql: &mut String, k: usize) {
-        let source = if k == 1 { "matched".to_owned() } else { format!("before_{}", k - 1) };
-        let entry = if k == 1 {
-            "CASE WHEN m1 = 1 THEN epoch_us END".to_owned()
-        } else {
-            format!("CASE WHEN m{k} = 1 AND epoch_us - p{p} <= {} THEN p{p} END", self.window, p = k - 1)
-        };
-        let running = self.over(" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW");
-        let previous = self.over("");
-        _ = write!(
-            sql,
-            "filled_{k} AS (\n  SELECT *, {entry} AS c{k}\n  FROM {source}\n),\n\
-             latest_{k} AS (\n  SELECT *,\n    MAX(c{k}) {running} AS s{k},\n    \
-             MAX(CASE WHEN c{k} IS NOT NULL THEN epoch_us END) {running} AS l{k}\n  FROM filled_{k}\n),\n\
-             before_{k} AS (\n  SELECT *,\n    LAG(s{k}) {previous} AS p{k},\n    LAG(l{k}) {previous} AS q{k}\n  FROM latest_{k}\n),\n"
-        );
-    }
-
-    /// `firsts`, `totals`: every visitor has exactly one event that fills step k for the first time.
-    fn push_totals(&self, sql: &mut String) {
-        let steps = self.steps.len();
-        let first = |k: usize| format!("c{k} IS NOT NULL AND p{k} IS NULL");
-        let seconds = |k: usize| {
-            format!(
-                "    CASE WHEN {} THEN (epoch_us - q{}) / CAST(1000000 AS DOUBLE) END AS seconds{k}",
-                first(k),
-                k - 1
-            )
-        };
-        let mut parts: Vec<String> = (1..=steps)
-            .map(|k| format!("    CASE WHEN {} THEN 1 ELSE 0 END AS first{k}", first(k)))
-            .collect();
-        parts.extend((2..=steps).map(seconds));
-        let mut totals: Vec<String> = (1..=steps)
-            .map(|k| format!("    COALESCE(SUM(CAST(first{k} AS BIGINT)), 0) AS visitors{k}"))
-            .collect();
-        for k in 2..=steps {
-            totals.push(format!("    quantile_cont(seconds{k}, 0.5) AS median{k}"));
-            totals.push(format!("    quantile_cont(seconds{k}, 0.9) AS p90_{k}"));
-        }
-        let entity = self.entity();
-        let window = self.window;
-        _ = write!(
-            sql,
-            "firsts AS (\n  SELECT\n{}\n  FROM before_{steps}\n),\n\
-             totals AS (\n  SELECT\n{}\n  FROM firsts\n),\n\
-             entrants AS (\n  SELECT {entity}, MAX(c1) AS entry, MAX(c{steps}) AS ended\n  FROM before_{steps}\n  GROUP BY {entity}\n),\n\
-             data_end AS (\n  SELECT MAX(epoch_us) AS end_us FROM events\n),\n\
-             open_windows AS (\n  SELECT COUNT(*) AS immature\n  FROM entrants CROSS JOIN data_end\n  \
-             WHERE ended IS NULL AND entry + {window} > end_us\n),\n",
-            parts.join(",\n"),
-            totals.join(",\n"),
-        );
     }
 
     /// `steps`: a row a step.
@@ -217,6 +131,103 @@ impl Funnel {
             format!("SELECT {k} AS step, '{}' AS name", self.steps[k - 1].name.replace('\'', "''"))
         });
         _ = write!(sql, "steps AS (\n  {rows}\n),\n");
+    }
+
+    /// `matched`: the events that match a step; m1 … mn are 1 where they match, `match_rank` is the same for events that
+    /// match the same steps and only for those.
+    fn push_matched(&self, sql: &mut String) {
+        let marks = self.each(",\n", |k| {
+            format!("    CASE WHEN {} THEN 1 ELSE 0 END AS m{k}", self.steps[k - 1].condition)
+        });
+        let known: Vec<String> =
+            self.entity.columns().iter().map(|name| format!("{name} IS NOT NULL")).collect();
+        _ = write!(
+            sql,
+            "marked AS (\n  SELECT\n    {entity},\n    epoch_us,\n{marks}\n  FROM events\n  \
+             WHERE {known} AND epoch_us IS NOT NULL\n),\n\
+             matched AS (\n  SELECT\n    {entity},\n    epoch_us,\n    {all},\n    CASE{first} END AS first_step,\n    \
+             {rank} AS match_rank\n  FROM marked\n  WHERE {any}\n),\n",
+            entity = self.entity(),
+            known = known.join(" AND "),
+            all = self.each(", ", |k| format!("m{k}")),
+            first = self.each("", |k| format!(" WHEN m{k} = 1 THEN {k}")),
+            rank = self.each(" + ", |k| format!("m{k} * CAST({} AS DOUBLE)", (2f64).powi(k as i32 - 1))),
+            any = self.each(" OR ", |k| format!("m{k} = 1")),
+        );
+    }
+
+    fn running(&self, order: &str) -> String {
+        let entity = self.entity();
+        format!(
+            "OVER (PARTITION BY {entity} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+        )
+    }
+
+    /// `turns`: a row for each step that an event matches; `turn` numbers a visitor's. At the same moment the event whose
+    /// first step is earlier comes first, then the one that matches fewer; those alike in all that are interchangeable.
+    fn push_turns(&self, sql: &mut String) {
+        _ = write!(
+            sql,
+            "placed AS (\n  SELECT\n    {entity},\n    epoch_us,\n    {all},\n    COUNT(*) {running} AS place\n  FROM matched\n),\n\
+             turns AS (\n  SELECT\n    {entity},\n    epoch_us,\n    step,\n    place * {steps} - step AS turn,\n    \
+             CASE WHEN step = 1 THEN epoch_us END AS c1\n  FROM placed CROSS JOIN steps\n  WHERE {matches}\n),\n",
+            entity = self.entity(),
+            all = self.each(", ", |k| format!("m{k}")),
+            running = self.running("epoch_us, first_step, match_rank"),
+            steps = self.steps.len(),
+            matches = self.each(" OR ", |k| format!("(step = {k} AND m{k} = 1)")),
+        );
+    }
+
+    /// `filled_k`: c_k is the entry of the chain in which a turn fills step k, q_k when step k−1 was last filled before it;
+    /// s and l are the same of step k−1 for every turn.
+    fn push_filled(&self, sql: &mut String, k: usize) {
+        let before = k - 1;
+        let source = if k == 2 { "turns".to_owned() } else { format!("filled_{before}") };
+        let mut kept = format!("{}, epoch_us, step, turn, c1", self.entity());
+        (2..k).for_each(|done| _ = write!(kept, ", c{done}, q{done}"));
+        let running = self.running("turn");
+        // The first step is filled at its entry's own time.
+        let (last, filled) = if k == 2 {
+            (String::new(), "s1".to_owned())
+        } else {
+            let time = format!("CASE WHEN c{before} IS NOT NULL THEN epoch_us END");
+            (format!(",\n    MAX({time}) {running} AS l{before}"), format!("l{before}"))
+        };
+        let fills = format!("step = {k} AND epoch_us - s{before} <= {}", self.window);
+        _ = write!(
+            sql,
+            "latest_{before} AS (\n  SELECT\n    {kept},\n    MAX(c{before}) {running} AS s{before}{last}\n  FROM {source}\n),\n\
+             filled_{k} AS (\n  SELECT\n    {kept},\n    CASE WHEN {fills} THEN s{before} END AS c{k},\n    \
+             CASE WHEN {fills} THEN {filled} END AS q{k}\n  FROM latest_{before}\n),\n"
+        );
+    }
+
+    /// `reached`: a row a visitor; f_k is when step k was filled for the first time, b_k when the step before it last was
+    /// before that. `totals`: one row.
+    fn push_totals(&self, sql: &mut String) {
+        let steps = self.steps.len();
+        let source = if steps == 1 { "turns".to_owned() } else { format!("filled_{steps}") };
+        let mut reached =
+            self.each("", |k| format!(",\n    MIN(CASE WHEN c{k} IS NOT NULL THEN epoch_us END) AS f{k}"));
+        let mut totals = self.each(",\n", |k| format!("    CAST(COUNT(f{k}) AS BIGINT) AS visitors{k}"));
+        for k in 2..=steps {
+            _ = write!(reached, ",\n    MIN(q{k}) AS b{k}");
+            let seconds = format!("CAST(f{k} - b{k} AS DOUBLE) / CAST(1000000 AS DOUBLE)");
+            for (name, share) in [("median", 0.5), ("p90_", 0.9)] {
+                _ = write!(totals, ",\n    quantile_cont({seconds}, {share}) AS {name}{k}");
+            }
+        }
+        _ = write!(
+            sql,
+            "reached AS (\n  SELECT\n    {entity},\n    MAX(c1) AS entry{reached}\n  FROM {source}\n  GROUP BY {entity}\n),\n\
+             data_end AS (\n  SELECT MAX(epoch_us) AS end_us FROM events\n),\n\
+             totals AS (\n  SELECT\n{totals},\n    \
+             COALESCE(SUM(CAST(CASE WHEN f{steps} IS NULL AND end_us - entry < {window} THEN 1 ELSE 0 END AS BIGINT)), 0) AS immature\n  \
+             FROM reached CROSS JOIN data_end\n),\n",
+            entity = self.entity(),
+            window = self.window,
+        );
     }
 
     fn push_result(&self, sql: &mut String) {
@@ -232,7 +243,7 @@ impl Funnel {
             sql,
             "counted AS (\n  SELECT step, name, {visitors} AS visitors, {before} AS visitors_before, visitors1,\n    \
              {median} AS median_seconds, {p90} AS p90_seconds, immature\n  \
-             FROM steps CROSS JOIN totals CROSS JOIN open_windows\n)\n\
+             FROM steps CROSS JOIN totals\n)\n\
              SELECT\n  step,\n  name,\n  visitors,\n  \
              CASE WHEN visitors1 > 0 THEN CAST(visitors AS DOUBLE) / CAST(visitors1 AS DOUBLE) END AS conversion,\n  \
              CASE WHEN visitors_before > 0 THEN CAST(visitors AS DOUBLE) / CAST(visitors_before AS DOUBLE) END AS step_conversion,\n  \

@@ -18,7 +18,7 @@ pub enum Reason {
     TrailingText,
     /// The line is not UTF-8.
     NotUtf8,
-    /// Nothing but NUL bytes, as a crashed disk leaves them.
+    /// The line begins with NUL bytes, as a crashed disk or a truncated log leaves them.
     NulBytes,
     /// The line is longer than the limit.
     TooLong,
@@ -61,7 +61,7 @@ impl Reason {
             Reason::Syntax => "the JSON is broken",
             Reason::TrailingText => "there is more text behind the JSON object",
             Reason::NotUtf8 => "the line is not UTF-8",
-            Reason::NulBytes => "the line holds nothing but NUL bytes",
+            Reason::NulBytes => "the line begins with NUL bytes",
             Reason::TooLong => "the line is longer than the limit",
             Reason::PartialRecord => "a container runtime cut the line in pieces",
         }
