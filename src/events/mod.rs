@@ -9,8 +9,8 @@ mod what;
 
 pub use crate::scan::column;
 
-use crate::scan::builder::Wanted;
 use crate::scan::column::{Column, Texts, Values};
+use crate::scan::wanted::Wanted;
 use crate::schema::{self, Origin};
 use std::collections::{BTreeMap, HashMap};
 

@@ -2,47 +2,16 @@
 //! nothing here can turn an event into a reject. Knows nothing of files and chunks.
 
 use super::column::{Column, Dictionary, NULL, Texts, Values};
-use super::cookie::{CookieReader, Session, short_hash};
+use super::cookie::CookieCodes;
 use super::fields::Field;
 use super::json::{Kind, Token, Tokens, unescape};
 use super::redact::Redaction;
 use super::reject::Tally;
 use super::time;
+use super::wanted::Wanted;
 use crate::schema::{COLUMNS, Origin, Type};
 use chrono_tz::Tz;
 use std::ops::Range;
-
-/// A set of columns of the schema.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted(u64);
-
-impl Wanted {
-    /// All columns.
-    pub fn all() -> Self {
-        Wanted((1 << COLUMNS.len()) - 1)
-    }
-
-    /// The columns of these names; names of no column are passed over.
-    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let at = |name| COLUMNS.iter().position(|column| column.name == name);
-        Wanted(names.into_iter().filter_map(at).fold(0, |set, at| set | 1 << at))
-    }
-
-    /// Whether this column is in the set.
-    pub fn has(self, name: &str) -> bool {
-        self.0 & Wanted::of([name]).0 != 0
-    }
-
-    /// The columns that are in one of the two sets.
-    pub fn or(self, other: Wanted) -> Wanted {
-        Wanted(self.0 | other.0)
-    }
-
-    /// The names in the set, in the schema's order.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        COLUMNS.iter().enumerate().filter(move |(at, _)| self.0 >> at & 1 == 1).map(|(_, column)| column.name)
-    }
-}
 
 const TIMESTAMP: Field = Field::of("timestamp");
 const EVENT_TYPE: Field = Field::of("event_type");
@@ -91,7 +60,7 @@ pub struct RowBuilder {
     settings: RowSettings,
     columns: Vec<Plan>,
     rows: Rows,
-    cookies: CookieCache,
+    cookies: CookieCodes,
     scratch: Vec<u8>,
 }
 
@@ -117,7 +86,7 @@ impl RowBuilder {
             }
         }
         let rows = empty_rows(&columns);
-        RowBuilder { settings, columns, rows, cookies: CookieCache::default(), scratch: Vec::new() }
+        RowBuilder { settings, columns, rows, cookies: CookieCodes::default(), scratch: Vec::new() }
     }
 
     /// The names of the columns that are built.
@@ -127,10 +96,7 @@ impl RowBuilder {
 
     /// Adds the row of an event.
     pub fn push(&mut self, bytes: &[u8], tokens: &Tokens, tally: &mut Tally) {
-        for id in IDS {
-            tally.ids_out_of_range +=
-                u64::from(tokens.get(id).is_some_and(|token| is_out_of_range(bytes, token)));
-        }
+        tally.ids_out_of_range += ids_out_of_range(bytes, tokens);
         if let Some(range) = &self.settings.range {
             let time = tokens.get(TIMESTAMP).and_then(|token| timestamp(bytes, token, self.settings.zone));
             if !time.is_some_and(|time| range.contains(&time)) {
@@ -200,7 +166,7 @@ impl Plan {
         bytes: &[u8],
         token: Token,
         settings: &RowSettings,
-        cookies: &mut CookieCache,
+        cookies: &mut CookieCodes,
         scratch: &mut Vec<u8>,
         tally: &mut Tally,
     ) -> u32 {
@@ -335,6 +301,12 @@ fn integer(digits: &[u8]) -> Option<i64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// How many of the line's ids are integers that do not fit 64 bits.
+fn ids_out_of_range(bytes: &[u8], tokens: &Tokens) -> u64 {
+    let ids = IDS.iter().filter_map(|&id| tokens.get(id));
+    ids.filter(|&token| is_out_of_range(bytes, token)).count() as u64
+}
+
 /// Whether a token is an integer, as number or string, that does not fit 64 bits.
 fn is_out_of_range(bytes: &[u8], token: Token) -> bool {
     let digits = slice(bytes, token);
@@ -383,44 +355,5 @@ fn kind_code(bytes: &[u8], tokens: &Tokens, scratch: &mut Vec<u8>) -> u32 {
         Some(name) if TELEMETRY.contains(&name) => 2,
         _ if has(METHOD) => 0,
         _ => 1,
-    }
-}
-
-/// Codes of the session cookies seen last: an action line and its request line carry the same one.
-struct CookieCache {
-    reader: CookieReader,
-    recent: Vec<(Vec<u8>, u32)>,
-    hasher: foldhash::fast::FixedState,
-}
-
-const RECENT_COOKIES: usize = 1024;
-
-impl Default for CookieCache {
-    fn default() -> Self {
-        CookieCache {
-            reader: CookieReader::default(),
-            recent: vec![(Vec::new(), NULL); RECENT_COOKIES],
-            hasher: foldhash::fast::FixedState::default(),
-        }
-    }
-}
-
-impl CookieCache {
-    fn code(&mut self, text: &[u8], dictionary: &mut Dictionary) -> u32 {
-        use std::hash::BuildHasher;
-        let place = self.hasher.hash_one(text) as usize % RECENT_COOKIES;
-        if self.recent[place].0 == text {
-            return self.recent[place].1;
-        }
-        let code = match self.reader.read(text) {
-            Session::Id(id) => dictionary.code(&short_hash(id)),
-            Session::First(word) => dictionary.code(word.as_bytes()),
-            Session::Nameless => NULL,
-        };
-        let (recent, recent_code) = &mut self.recent[place];
-        recent.clear();
-        recent.extend_from_slice(text);
-        *recent_code = code;
-        code
     }
 }

@@ -4,7 +4,9 @@
 //! Form of the cookie (itsdangerous' `URLSafeTimedSerializer`, as Flask sets it): `PAYLOAD.TIME.SIGNATURE`;
 //! a leading dot means that PAYLOAD is zlib-compressed; PAYLOAD is unpadded base64url of a JSON object.
 
+use super::column::{Dictionary, NULL};
 use flate2::{Decompress, FlushDecompress, Status};
+use std::hash::BuildHasher;
 
 /// More than any cookie holds (browsers allow 4 KiB), however well it was compressed.
 const LARGEST_PAYLOAD: usize = 64 * 1024;
@@ -141,6 +143,45 @@ pub fn short_hash(id: &[u8]) -> [u8; HASH_CHARACTERS] {
         bits >>= 5;
         character
     })
+}
+
+/// Codes of the session cookies seen last: an action line and its request line carry the same one.
+pub struct CookieCodes {
+    reader: CookieReader,
+    recent: Vec<(Vec<u8>, u32)>,
+    hasher: foldhash::fast::FixedState,
+}
+
+const RECENT_COOKIES: usize = 1024;
+
+impl Default for CookieCodes {
+    fn default() -> Self {
+        CookieCodes {
+            reader: CookieReader::default(),
+            recent: vec![(Vec::new(), NULL); RECENT_COOKIES],
+            hasher: foldhash::fast::FixedState::default(),
+        }
+    }
+}
+
+impl CookieCodes {
+    /// The code of what this `session_id` says, [`NULL`] if it names nobody.
+    pub fn code(&mut self, text: &[u8], dictionary: &mut Dictionary) -> u32 {
+        let place = self.hasher.hash_one(text) as usize % RECENT_COOKIES;
+        if self.recent[place].0 == text {
+            return self.recent[place].1;
+        }
+        let code = match self.reader.read(text) {
+            Session::Id(id) => dictionary.code(&short_hash(id)),
+            Session::First(word) => dictionary.code(word.as_bytes()),
+            Session::Nameless => NULL,
+        };
+        let (recent, recent_code) = &mut self.recent[place];
+        recent.clear();
+        recent.extend_from_slice(text);
+        *recent_code = code;
+        code
+    }
 }
 
 #[cfg(test)]

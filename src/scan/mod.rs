@@ -13,11 +13,12 @@ pub mod redact;
 pub mod reject;
 pub mod stops;
 pub mod time;
+pub mod wanted;
 mod wrapper;
 
 use crate::error::Error;
 use crate::input::{LogFile, Source};
-use builder::{RowSettings, Rows, Wanted, merge};
+use builder::{RowSettings, Rows, merge};
 use column::{Column, Dictionary};
 use line::{Chunk, LineReader};
 use redact::Redaction;
@@ -27,6 +28,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, TryLockError};
 use stops::Kernel;
+use wanted::Wanted;
 
 /// How to scan.
 #[derive(Debug, Clone)]
