@@ -150,6 +150,9 @@ pub struct CookieCodes {
     reader: CookieReader,
     recent: Vec<(Vec<u8>, u32)>,
     hasher: foldhash::fast::FixedState,
+    /// The ids themselves, and the code of each one's hash: an id is in many cookies and need be hashed once.
+    ids: Dictionary,
+    hashes: Vec<u32>,
 }
 
 const RECENT_COOKIES: usize = 1024;
@@ -160,6 +163,8 @@ impl Default for CookieCodes {
             reader: CookieReader::default(),
             recent: vec![(Vec::new(), NULL); RECENT_COOKIES],
             hasher: foldhash::fast::FixedState::default(),
+            ids: Dictionary::default(),
+            hashes: Vec::new(),
         }
     }
 }
@@ -172,7 +177,13 @@ impl CookieCodes {
             return self.recent[place].1;
         }
         let code = match self.reader.read(text) {
-            Session::Id(id) => dictionary.code(&short_hash(id)),
+            Session::Id(id) => {
+                let at = self.ids.code(id) as usize;
+                if at == self.hashes.len() {
+                    self.hashes.push(dictionary.code(&short_hash(id)));
+                }
+                self.hashes[at]
+            }
             Session::First(word) => dictionary.code(word.as_bytes()),
             Session::Nameless => NULL,
         };
