@@ -106,19 +106,20 @@ unsafe fn mark_avx2(bytes: &[u8], marks: &mut Vec<u64>) {
     let quote = _mm256_set1_epi8(b'"' as i8);
     let backslash = _mm256_set1_epi8(b'\\' as i8);
     let highest_control = _mm256_set1_epi8(0x1f);
-    for block in bytes.chunks_exact(BLOCK) {
-        let mut word = 0;
-        for half in 0..2 {
-            // SAFETY: both halves lie within the 64 bytes of `block`; the load needs no alignment.
-            let part = unsafe { _mm256_loadu_si256(block.as_ptr().add(half * 32).cast()) };
+    marks.extend(bytes.chunks_exact(BLOCK).map(|block| {
+        // SAFETY: both halves lie within the 64 bytes of `block`; the loads need no alignment.
+        let halves = unsafe {
+            [_mm256_loadu_si256(block.as_ptr().cast()), _mm256_loadu_si256(block.as_ptr().add(32).cast())]
+        };
+        let [low, high] = halves.map(|half| {
             let stop = _mm256_or_si256(
-                _mm256_or_si256(_mm256_cmpeq_epi8(part, quote), _mm256_cmpeq_epi8(part, backslash)),
-                _mm256_cmpeq_epi8(_mm256_min_epu8(part, highest_control), part),
+                _mm256_or_si256(_mm256_cmpeq_epi8(half, quote), _mm256_cmpeq_epi8(half, backslash)),
+                _mm256_cmpeq_epi8(_mm256_min_epu8(half, highest_control), half),
             );
-            word |= u64::from(_mm256_movemask_epi8(stop) as u32) << (half * 32);
-        }
-        marks.push(word);
-    }
+            u64::from(_mm256_movemask_epi8(stop) as u32)
+        });
+        low | high << 32
+    }));
 }
 
 #[cfg(test)]
