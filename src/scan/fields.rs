@@ -42,30 +42,66 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// Finds the field of a key. Lines of one kind have their keys in one order, so the key that followed last
-/// time is tried first.
+/// A key as Python writes it, with its quotes, colon and space: the first 32 bytes, and which of them count.
+#[derive(Debug, Clone, Copy)]
+struct Literal {
+    bytes: [u128; 2],
+    mask: [u128; 2],
+    length: usize,
+}
+
+impl Literal {
+    /// What no text matches.
+    const NONE: Literal = Literal { bytes: [u128::MAX; 2], mask: [0; 2], length: 0 };
+
+    fn new(key: &str) -> Literal {
+        let text = format!("\"{key}\": ");
+        let (mut bytes, mut mask) = ([0; 32], [0; 32]);
+        let (Some(place), Some(counts)) = (bytes.get_mut(..text.len()), mask.get_mut(..text.len())) else {
+            return Literal::NONE;
+        };
+        place.copy_from_slice(text.as_bytes());
+        counts.fill(0xff);
+        Literal { bytes: halves(&bytes), mask: halves(&mask), length: text.len() }
+    }
+
+    #[inline]
+    fn matches(&self, window: [u128; 2]) -> bool {
+        window[0] & self.mask[0] == self.bytes[0] && window[1] & self.mask[1] == self.bytes[1]
+    }
+}
+
+#[inline]
+fn halves(bytes: &[u8; 32]) -> [u128; 2] {
+    let (chunks, _) = bytes.as_chunks::<16>();
+    [u128::from_le_bytes(chunks[0]), u128::from_le_bytes(chunks[1])]
+}
+
+/// Finds the field of a key. Lines of one kind have their keys in one order, so the two keys that followed the key
+/// before the last times are tried first.
 pub struct Fields {
     by_key: HashMap<&'static [u8], Field, foldhash::fast::FixedState>,
-    keys: [&'static [u8]; 64],
-    /// For each field, and for the line's beginning (63): the field that came next the last time.
-    next: [u8; 64],
-    previous: usize,
+    literals: [Literal; 64],
+    /// For each field, and for the line's beginning: the two fields that came next the last times.
+    next: [[u8; 2]; 64],
+    previous: u8,
     unescaped: Vec<u8>,
 }
 
-const BEGINNING: usize = 63;
+/// Stands before a line's first key; no column has this number.
+const BEGINNING: u8 = 63;
 
 impl Default for Fields {
     fn default() -> Self {
         let mut by_key = HashMap::with_hasher(foldhash::fast::FixedState::default());
-        let mut keys: [&'static [u8]; 64] = [b""; 64];
+        let mut literals = [Literal::NONE; 64];
         for (at, column) in COLUMNS.iter().enumerate() {
             if let Origin::Key(key) = column.origin {
-                keys[at] = key.as_bytes();
+                literals[at] = Literal::new(key);
                 by_key.insert(key.as_bytes(), Field(at as u8));
             }
         }
-        Fields { by_key, keys, next: [0; 64], previous: BEGINNING, unescaped: Vec::new() }
+        Fields { by_key, literals, next: [[BEGINNING; 2]; 64], previous: BEGINNING, unescaped: Vec::new() }
     }
 }
 
@@ -76,18 +112,23 @@ impl Fields {
         self.previous = BEGINNING;
     }
 
-    /// The field of this key, `None` where the schema does not have it.
+    /// The field whose key, with quotes, colon and a space, stands at `at`, and how many bytes that takes; `None` if it
+    /// is not one of the two that are likely.
     #[inline]
-    pub fn find(&mut self, key: &[u8], kind: Kind) -> Option<Field> {
-        let guess = self.next[self.previous & 63];
-        if key == self.keys[usize::from(guess & 63)] && !key.is_empty() {
-            self.previous = usize::from(guess);
-            return Some(Field(guess));
+    pub fn guess(&mut self, bytes: &[u8], at: usize) -> Option<(Field, usize)> {
+        let window = halves(bytes.get(at..)?.first_chunk()?);
+        for likely in self.next[usize::from(self.previous & 63)] {
+            let literal = &self.literals[usize::from(likely & 63)];
+            if literal.matches(window) {
+                self.previous = likely;
+                return Some((Field(likely), literal.length));
+            }
         }
-        self.look_up(key, kind)
+        None
     }
 
-    fn look_up(&mut self, key: &[u8], kind: Kind) -> Option<Field> {
+    /// The field of this key, `None` where the schema does not have it.
+    pub fn find(&mut self, key: &[u8], kind: Kind) -> Option<Field> {
         let field = if kind == Kind::EscapedText {
             self.unescaped.clear();
             unescape(key, &mut self.unescaped);
@@ -95,8 +136,11 @@ impl Fields {
         } else {
             *self.by_key.get(key)?
         };
-        self.next[self.previous & 63] = field.0;
-        self.previous = usize::from(field.0);
+        let [first, second] = &mut self.next[usize::from(self.previous & 63)];
+        if *first != field.0 {
+            *second = std::mem::replace(first, field.0);
+        }
+        self.previous = field.0;
         Some(field)
     }
 }

@@ -125,9 +125,9 @@ impl<'a> Walker<'a> {
         }
         fields.begin_line();
         loop {
-            let name = self.key()?;
+            let field = self.field(fields)?;
             let token = self.value()?;
-            if let Some(field) = fields.find(&self.bytes[name.start as usize..name.end as usize], name.kind) {
+            if let Some(field) = field {
                 tokens.set(field, token);
             }
             self.skip_space();
@@ -141,6 +141,18 @@ impl<'a> Walker<'a> {
             }
             self.skip_space();
         }
+    }
+
+    /// The field of the key here, `None` if the schema does not have it; leaves `self.at` at the value.
+    #[inline]
+    fn field(&mut self, fields: &mut Fields) -> Result<Option<Field>, Fault> {
+        if let Some((field, length)) = fields.guess(self.bytes, self.at) {
+            self.at += length;
+            self.skip_space();
+            return Ok(Some(field));
+        }
+        let name = self.key()?;
+        Ok(fields.find(&self.bytes[name.start as usize..name.end as usize], name.kind))
     }
 
     /// A key and its colon; leaves `self.at` at the value.
