@@ -186,6 +186,7 @@ impl<'a> Walker<'a> {
         if self.peek() == b'\n' { Fault::Truncated } else { Fault::Syntax(what) }
     }
 
+    #[inline]
     fn value(&mut self) -> Result<Token, Fault> {
         let start = self.at;
         let kind = match self.peek() {
@@ -211,7 +212,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The string whose opening quote is at `self.at`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Result<Token, Fault> {
         let start = self.at + 1;
         let mut kind = Kind::Text;
@@ -234,7 +235,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The first quote, backslash or control character at or behind `from`; the padding always has one.
-    #[inline]
+    #[inline(always)]
     fn next_stop(&self, from: usize) -> usize {
         let mut word = from / 64;
         let mut bits = self.marks[word] & (u64::MAX << (from % 64));
