@@ -71,7 +71,7 @@ pub struct Common {
     /// Say nothing on standard error but errors
     #[arg(short, long, help_heading = "Running")]
     pub quiet: bool,
-    /// How many threads read and compute; without this, one a core
+    /// How many threads read and scan; without this, one a core
     #[arg(long, value_name = "N", help_heading = "Running")]
     pub threads: Option<std::num::NonZeroUsize>,
     /// How much is read at a time

@@ -9,6 +9,7 @@ use crate::schema::{self, Type};
 use polars::prelude::*;
 use polars::sql::SQLContext;
 use polars_arrow::bitmap::Bitmap;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// These columns of the events as a DataFrame, in the schema's order; `range` (microseconds) leaves out the events that
@@ -21,12 +22,11 @@ pub fn frame(mut events: Events, names: &[&str], range: Option<&Range<i64>>) -> 
         let inside = |time: Option<i64>| time.is_some_and(|time| range.contains(&time));
         events.times("timestamp").iter().map(inside).collect()
     });
-    let mut columns = Vec::new();
-    for name in schema::names().filter(|name| names.contains(name)) {
-        if let Some(column) = events.columns.remove(name) {
-            columns.push(series(name, column).map_err(failed)?.into_column());
-        }
-    }
+    let wanted = schema::names().filter(|name| names.contains(name));
+    let columns: Vec<_> = wanted.filter_map(|name| Some((name, events.columns.remove(name)?))).collect();
+    let columns: PolarsResult<Vec<Column>> =
+        columns.into_par_iter().map(|(name, column)| Ok(series(name, column)?.into_column())).collect();
+    let columns = columns.map_err(failed)?;
     let frame = DataFrame::new(events.rows, columns).map_err(failed)?;
     match keep {
         Some(keep) => frame.filter(&keep).map_err(failed),
@@ -71,7 +71,13 @@ fn bitmap(valid: &Bits) -> Option<Bitmap> {
 /// The texts of the codes: views into one copy of the dictionary.
 fn text_series(name: PlSmallStr, texts: Texts) -> PolarsResult<Series> {
     let dictionary = StringChunked::from_iter_values(name, texts.dictionary.iter());
-    let codes: IdxCa = texts.codes.iter().map(|&code| (code != NULL).then_some(code as IdxSize)).collect();
+    let valid: Bits = texts.codes.iter().map(|&code| code != NULL).collect();
+    // What stands behind a null must be a place in the dictionary all the same.
+    let places = texts.codes.into_iter().map(|code| if code == NULL { 0 } else { code }).collect();
+    let codes = IdxCa::from_vec_validity(PlSmallStr::EMPTY, places, bitmap(&valid));
+    if dictionary.is_empty() {
+        return Ok(StringChunked::full_null(dictionary.name().clone(), codes.len()).into_series());
+    }
     Ok(dictionary.take(&codes)?.into_series())
 }
 

@@ -11,6 +11,7 @@ use super::time;
 use super::wanted::Wanted;
 use crate::schema::{COLUMNS, Origin, Type};
 use chrono_tz::Tz;
+use rayon::prelude::*;
 use std::ops::Range;
 
 const TIMESTAMP: Field = Field::of("timestamp");
@@ -202,20 +203,23 @@ pub fn merge(
     mut chunks: Vec<(usize, Rows)>,
     threads: &[Vec<Dictionary>],
 ) -> Vec<Column> {
-    let mut columns = Vec::with_capacity(names.len());
-    for _ in names.iter().rev() {
-        let at = names.len() - 1 - columns.len();
-        let cells = chunks.iter_mut().filter_map(|(thread, rows)| Some((*thread, rows.cells.pop()?)));
-        let type_of = crate::schema::column(names[at]).map(|column| column.kind);
-        columns.push(merge_column(type_of, cells, threads, at));
+    let mut by_column: Vec<Vec<(usize, Cells)>> =
+        names.iter().map(|_| Vec::with_capacity(chunks.len())).collect();
+    for (thread, rows) in &mut chunks {
+        for (column, cells) in by_column.iter_mut().zip(rows.cells.drain(..)) {
+            column.push((*thread, cells));
+        }
     }
-    columns.reverse();
-    columns
+    let merge = |(at, cells): (usize, Vec<(usize, Cells)>)| {
+        let kind = crate::schema::column(names[at]).map(|column| column.kind);
+        merge_column(kind, cells, threads, at)
+    };
+    by_column.into_par_iter().enumerate().map(merge).collect()
 }
 
 fn merge_column(
     kind: Option<Type>,
-    cells: impl Iterator<Item = (usize, Cells)>,
+    cells: Vec<(usize, Cells)>,
     threads: &[Vec<Dictionary>],
     at: usize,
 ) -> Column {
