@@ -146,8 +146,7 @@ fn longest_chain(count: usize, window: i64, events: &[(i64, Vec<usize>)]) -> usi
     ) -> usize {
         let (count, window, events) = all;
         let mut best = step;
-        for at in from..events.len() {
-            let (time, matched) = &events[at];
+        for (at, (time, matched)) in events.iter().enumerate().skip(from) {
             if step < count && matched.contains(&step) && entry.is_none_or(|entry| time - entry <= window) {
                 best = best.max(longest(step + 1, entry.or(Some(*time)), at + 1, all));
             }

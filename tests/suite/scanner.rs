@@ -275,7 +275,7 @@ fn random_value(random: &mut Random, depth: usize, out: &mut String) {
 fn random_object(random: &mut Random, depth: usize, out: &mut String) {
     out.push('{');
     for at in 0..random.below(8) {
-        out.push_str(if at > 0 { *random.pick::<&str>(&[", ", ",", " ,\r"]) } else { "" });
+        out.push_str(if at > 0 { random.pick::<&str>(&[", ", ",", " ,\r"]) } else { "" });
         let column = random.pick(COLUMNS);
         let key = if let Origin::Key(key) = column.origin { key } else { "other" };
         if random.below(10) == 0 {

@@ -215,7 +215,7 @@ fn a_file_without_permission_is_an_error_that_names_it() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder_with(&[("a.log", &marked("/a")), ("b.log", &marked("/b"))]);
     let closed = folder.path().join("b.log");
-    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(&closed).is_ok() {
         return crate::harness::skip("this user may read everything");
     }
