@@ -162,8 +162,13 @@ fn the_sample_logs_read_as_serde_json_reads_them() {
     }
 }
 
+/// How many lines to make: 10,000, or as many as `$LOGANALYZE_TEST_LINES` says, for a long look.
+fn how_many() -> usize {
+    std::env::var("LOGANALYZE_TEST_LINES").map_or(10_000, |lines| lines.parse().unwrap())
+}
+
 #[test]
-fn ten_thousand_broken_lines_are_judged_as_serde_json_judges_them() {
+fn lines_broken_at_random_are_judged_as_serde_json_judges_them() {
     let mut random = Random(7);
     let samples = sample_lines();
     let pieces: [&[u8]; 22] = [
@@ -191,7 +196,7 @@ fn ten_thousand_broken_lines_are_judged_as_serde_json_judges_them() {
         b"99999999999999999999",
     ];
     let mut lines = Vec::new();
-    while lines.len() < 10_000 {
+    while lines.len() < how_many() {
         let mut line = random.pick(&samples).clone();
         for _ in 0..=random.below(2) {
             let at = random.below(line.len());
@@ -294,7 +299,7 @@ fn random_object(random: &mut Random, depth: usize, out: &mut String) {
 fn generated_objects_with_every_key_and_type_read_as_serde_json_reads_them() {
     let mut random = Random(11);
     let mut lines = Vec::new();
-    for _ in 0..10_000 {
+    for _ in 0..how_many() {
         let mut line = String::new();
         random_object(&mut random, 0, &mut line);
         line.push('\n');
