@@ -109,7 +109,18 @@ fn since_is_inclusive_and_until_exclusive() {
 
 #[test]
 fn a_part_of_the_time_is_counted_as_within_the_whole() {
-    // Visitors and pairs are found among all events, then the range is cut out.
+    // Visitors and pairs are found among all events, then the range is cut out: the first request of the new day has its
+    // visitor's id and its action line before midnight.
+    let lines = br#"{"timestamp": "2025-03-10T23:59:50", "event_type": "view", "session_id": "0b1c1446665d73bfb000a5b3d4726cae", "ip_address": "1.2.3.4", "user_agent": "x", "response_status": 200}
+{"timestamp": "2025-03-10T23:59:59.9", "event_type": "search", "session_id": "unknown", "ip_address": "1.2.3.4", "user_agent": "x"}
+{"timestamp": "2025-03-11T00:00:00.1", "event_type": "search", "session_id": "no_session", "ip_address": "1.2.3.4", "user_agent": "x", "response_status": 200, "process_time": 0.5}
+"#;
+    let folder = folder_with(&[("user_activity.log", lines)]);
+    let query = "SELECT event_date, visitor_id, paired FROM events ORDER BY timestamp";
+    let whole = stdout(["sql", query, text(folder.path())]);
+    let day = stdout(["sql", query, text(folder.path()), "--since", "2025-03-11"]);
+    assert_eq!(whole.lines().last(), day.lines().last());
+    assert!(day.trim_end().ends_with(",true"), "{day}");
     let query = "SELECT event_date, visitor_id, COUNT(*) AS n FROM events WHERE NOT paired \
                  GROUP BY event_date, visitor_id ORDER BY event_date, visitor_id NULLS LAST";
     let whole = stdout(["sql", query, "sample_logs"]);
