@@ -5,7 +5,6 @@ use crate::scan::Scanned;
 use crate::scan::reject::{Reason, Reject, Tally};
 use crate::sink::{grouped, write_atomically};
 use serde_json::{Map, Value, json};
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// The most lines that may be rejected.
@@ -165,12 +164,11 @@ fn describe(reject: &Reject) -> String {
 /// `Error::Write`.
 pub fn write_rejects(path: &Path, scanned: &Scanned) -> Result<(), Error> {
     write_atomically(path, |out| {
-        let mut out = BufWriter::new(out);
         for reject in &scanned.rejects {
-            serde_json::to_writer(&mut out, reject)?;
+            serde_json::to_writer(&mut *out, reject)?;
             out.write_all(b"\n")?;
         }
-        out.flush()
+        Ok(())
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::events::Events;
 use crate::scan::FileScan;
-use crate::scan::column::{Bits, Column, Values};
+use crate::scan::column::Values;
 use crate::scan::reject::{Reason, Tally};
 use crate::scan::time::SECOND;
 use polars::prelude::*;
@@ -20,13 +20,7 @@ const GAP: i64 = 3600 * SECOND;
 /// `Error::Query` if Polars gives out.
 pub fn table(files: &[FileScan], events: &Events) -> Result<DataFrame, Error> {
     let times = events.times("timestamp");
-    let paired = match events.columns.get("paired") {
-        Some(Column::Boolean(values)) => values.clone(),
-        _ => Values {
-            values: vec![false; events.rows],
-            valid: (0..events.rows).map(|_| true).collect::<Bits>(),
-        },
-    };
+    let paired = events.booleans("paired");
     let spans: Vec<Span> = files.iter().map(|file| Span::of(times, file)).collect();
     let number = |name: &str, value: &dyn Fn(&Tally) -> u64| {
         let values: Vec<i64> = files.iter().map(|file| value(&file.tally) as i64).collect();

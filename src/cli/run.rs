@@ -16,7 +16,7 @@ use crate::scan::{FileScan, Scanned, Settings, scan, time::SECOND};
 use crate::sink::{self, About, Format, Style, write_atomically};
 use clap::{ArgMatches, FromArgMatches};
 use polars::prelude::DataFrame;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
@@ -139,8 +139,11 @@ fn answer(question: &Question, options: &Common) -> Result<(), Error> {
         eprint!("{}", explanation(question));
     }
     let begin = Instant::now();
-    let Loaded { events, files, mut account } = load(question, options, &files, range.as_ref(), zone, limit)?;
-    let span = span(&events, range.as_ref());
+    let explains_itself = format == Format::Parquet;
+    let wanted = sources(question, range.is_some() || explains_itself);
+    let settings = settings(question, options, wanted, range.as_ref(), zone);
+    let Loaded { events, files, mut account } = load(options, &files, &settings, limit)?;
+    let span = if explains_itself { span(&events, range.as_ref()) } else { Default::default() };
     let (mut result, mut notes) = evaluate(question, events, &files, range.as_ref())?;
     account.seconds = begin.elapsed().as_secs_f64();
     let total_rows = result.height();
@@ -187,28 +190,36 @@ fn inputs(options: &Common) -> Result<Vec<LogFile>, Error> {
     Ok(found.files)
 }
 
-fn load(
+/// The columns to read: those that the question needs, and `timestamp` where it does or where there is no other, because
+/// Polars wants one to know how many rows there are.
+fn sources(question: &Question, needs_time: bool) -> Wanted {
+    let time = Wanted::of(["timestamp"]);
+    let wanted = question.wanted;
+    with_sources(if needs_time || wanted == Wanted::default() { wanted.or(time) } else { wanted })
+}
+
+fn settings(
     question: &Question,
     options: &Common,
-    files: &[LogFile],
+    wanted: Wanted,
     range: Option<&Range<i64>>,
     zone: chrono_tz::Tz,
-    limit: Limit,
-) -> Result<Loaded, Error> {
-    let begin = Instant::now();
-    // Polars wants at least one column to know how many rows there are, and a range needs the time.
-    let wanted = with_sources(question.wanted.or(Wanted::of(["timestamp"])));
+) -> Settings {
     let redaction = Redaction::new(&options.redact, options.hash_pii);
     let early = if needs_neighbours(wanted) || question.is_quality() { None } else { range.cloned() };
-    let settings = Settings {
+    Settings {
         rows: RowSettings { wanted, range: early, zone, redaction },
         threads: threads(options),
         chunk_bytes: options.chunk_bytes,
         max_line_bytes: options.max_line_bytes,
         keep_all_rejects: options.rejects.is_some(),
         kernel: Kernel::best(),
-    };
-    let scanned = progress::watch(files, !options.quiet, |progress| scan(files, &settings, progress))?;
+    }
+}
+
+fn load(options: &Common, files: &[LogFile], settings: &Settings, limit: Limit) -> Result<Loaded, Error> {
+    let begin = Instant::now();
+    let scanned = progress::watch(files, !options.quiet, |progress| scan(files, settings, progress))?;
     let account =
         Account { tally: scanned.total(), files: files.len(), seconds: begin.elapsed().as_secs_f64() };
     if let Some(path) = &options.rejects {
@@ -222,7 +233,7 @@ fn load(
     }
     let Scanned { columns, rows, files, .. } = scanned;
     let mut events = Events { columns, rows };
-    derive(&mut events, wanted, SESSION_GAP);
+    derive(&mut events, settings.rows.wanted, SESSION_GAP);
     if options.hash_pii {
         super::pii::hash(&mut events);
     }
@@ -330,12 +341,11 @@ fn write_result(
         let style = Style { color: false, width: None };
         return write_atomically(path, |out| sink::write(format, result, about, &style, out));
     }
-    let stdout = std::io::stdout();
+    let mut stdout = std::io::stdout();
     let terminal = stdout.is_terminal();
     let style =
         Style { color: use_color(color, terminal), width: if terminal { terminal_width() } else { None } };
-    let mut out = std::io::BufWriter::new(stdout);
-    sink::write(format, result, about, &style, &mut out).and_then(|()| out.flush()).map_err(Error::Stdout)
+    sink::write(format, result, about, &style, &mut stdout).map_err(Error::Stdout)
 }
 
 /// As no-color.org says: NO_COLOR, if set and not empty, turns colour off unless the user asks for it.

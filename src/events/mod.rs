@@ -124,6 +124,17 @@ impl Events {
         }
     }
 
+    /// A column of truth values.
+    ///
+    /// # Panics
+    /// If it was not read.
+    pub fn booleans(&self, name: &str) -> &Values<bool> {
+        match self.columns.get(name) {
+            Some(Column::Boolean(values)) => values,
+            _ => panic!("the column {name} was not read"),
+        }
+    }
+
     /// A column of floating-point numbers.
     ///
     /// # Panics

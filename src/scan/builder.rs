@@ -75,24 +75,18 @@ struct Plan {
 impl RowBuilder {
     /// A builder of the wanted columns.
     pub fn new(settings: RowSettings) -> Self {
-        let mut columns = Vec::new();
-        for (at, column) in COLUMNS.iter().enumerate() {
-            let is_kind = column.name == "kind";
-            if settings.wanted.has(column.name) && (is_kind || matches!(column.origin, Origin::Key(_))) {
-                let mut dictionary = Dictionary::default();
-                if is_kind {
-                    KINDS.iter().for_each(|kind| _ = dictionary.code(kind.as_bytes()));
-                }
-                columns.push(Plan { field: Field(at as u8), kind: column.kind, is_kind, dictionary });
+        let plan = |name| {
+            let field = Field::of(name);
+            let is_kind = name == "kind";
+            let mut dictionary = Dictionary::default();
+            if is_kind {
+                KINDS.iter().for_each(|kind| _ = dictionary.code(kind.as_bytes()));
             }
-        }
+            Plan { field, kind: COLUMNS[usize::from(field.0)].kind, is_kind, dictionary }
+        };
+        let columns: Vec<Plan> = built(settings.wanted).map(plan).collect();
         let rows = empty_rows(&columns);
         RowBuilder { settings, columns, rows, cookies: CookieCodes::default(), scratch: Vec::new() }
-    }
-
-    /// The names of the columns that are built.
-    pub fn names(&self) -> Vec<&'static str> {
-        self.columns.iter().map(|plan| COLUMNS[usize::from(plan.field.0)].name).collect()
     }
 
     /// Adds the row of an event.
@@ -125,7 +119,7 @@ impl RowBuilder {
                 }
                 Cells::Text(codes) => {
                     let code = match token {
-                        Some(token) => plan.text(bytes, token, settings, cookies, scratch, tally),
+                        Some(token) => plan.text(bytes, token, settings, cookies, scratch),
                         None => NULL,
                     };
                     codes.push(code);
@@ -143,10 +137,19 @@ impl RowBuilder {
         std::mem::replace(&mut self.rows, empty)
     }
 
-    /// The dictionaries of the text columns, in the order of `names`; those of others are empty.
+    /// The dictionaries of the text columns, in the order of [`built`]; those of others are empty.
     pub fn into_dictionaries(self) -> Vec<Dictionary> {
         self.columns.into_iter().map(|plan| plan.dictionary).collect()
     }
+}
+
+/// The wanted columns that are built while scanning: those read from keys, and `kind`.
+pub fn built(wanted: Wanted) -> impl Iterator<Item = &'static str> {
+    let is_built = |name: &str| {
+        let column = crate::schema::column(name);
+        name == "kind" || column.is_some_and(|column| matches!(column.origin, Origin::Key(_)))
+    };
+    wanted.names().filter(move |name| is_built(name))
 }
 
 fn empty_rows(columns: &[Plan]) -> Rows {
@@ -169,7 +172,6 @@ impl Plan {
         settings: &RowSettings,
         cookies: &mut CookieCodes,
         scratch: &mut Vec<u8>,
-        tally: &mut Tally,
     ) -> u32 {
         if self.kind == Type::Json {
             if token.kind != Kind::Object {
@@ -183,11 +185,7 @@ impl Plan {
             return NULL;
         };
         match self.kind {
-            Type::Session => {
-                let code = cookies.code(text, &mut self.dictionary);
-                tally.nameless_cookies += u64::from(code == NULL);
-                code
-            }
+            Type::Session => cookies.code(text, &mut self.dictionary),
             Type::Url => match std::str::from_utf8(text) {
                 Ok(url) => self.dictionary.code(settings.redaction.url(url).as_bytes()),
                 Err(_) => NULL,

@@ -14,6 +14,9 @@ use memchr::memchr;
 /// How many rejected lines of a chunk are kept as examples where not all are.
 const EXAMPLES: usize = 5;
 
+/// How many bytes of an example are kept: they are shown on one line, and there may be some in each of many chunks.
+const LONGEST_EXAMPLE: usize = 1024;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a chunk held. Its rejects are numbered from the chunk's first line.
@@ -222,7 +225,8 @@ impl LineReader {
         if !self.keep_all_rejects && self.rejects.len() >= EXAMPLES {
             return;
         }
-        let shown = &line[..line.len().min(LONGEST_TEXT)];
+        let longest = if self.keep_all_rejects { LONGEST_TEXT } else { LONGEST_EXAMPLE };
+        let shown = &line[..line.len().min(longest)];
         self.rejects.push(Reject {
             file: String::new(),
             line: self.tally.lines,

@@ -285,7 +285,7 @@ fn assemble(
         account.rows.end = scanned.rows;
         chunks.push((thread, found.rows));
     }
-    let names = builder::RowBuilder::new(settings.rows.clone()).names();
+    let names: Vec<_> = builder::built(settings.rows.wanted).collect();
     let columns = merge(&names, chunks, dictionaries);
     scanned.columns = names.into_iter().zip(columns).collect();
     scanned

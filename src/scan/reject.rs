@@ -117,8 +117,6 @@ pub struct Tally {
     pub ids_out_of_range: u64,
     /// Values of other types than their column's, in the columns that were read: null in the event.
     pub wrong_types: u64,
-    /// Session cookies that name nobody, if sessions were read.
-    pub nameless_cookies: u64,
 }
 
 impl Tally {
@@ -143,6 +141,5 @@ impl Tally {
         self.bytes += other.bytes;
         self.ids_out_of_range += other.ids_out_of_range;
         self.wrong_types += other.wrong_types;
-        self.nameless_cookies += other.nameless_cookies;
     }
 }
