@@ -2,6 +2,7 @@
 //! Knows nothing of values.
 
 use super::json::{Kind, unescape};
+use super::stops::{WINDOW, equal_bytes};
 use crate::schema::{COLUMNS, Origin};
 use std::collections::HashMap;
 
@@ -42,93 +43,94 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// A key as Python writes it, with its quotes, colon and space: the first 32 bytes, and which of them count.
+/// A key as Python writes it, with what stands before it and behind it: its bytes, and which of the 32 count.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Literal {
-    bytes: [u128; 2],
-    mask: [u128; 2],
-    length: usize,
+    bytes: [u8; WINDOW],
+    /// A bit is set where a byte does not count.
+    free: u32,
+    length: u32,
 }
 
 impl Literal {
     /// What no text matches.
-    const NONE: Literal = Literal { bytes: [u128::MAX; 2], mask: [0; 2], length: 0 };
+    const NONE: Literal = Literal { bytes: [0xff; WINDOW], free: 0, length: 0 };
 
-    fn new(key: &str) -> Literal {
-        let text = format!("\"{key}\": ");
-        let (mut bytes, mut mask) = ([0; 32], [0; 32]);
-        let (Some(place), Some(counts)) = (bytes.get_mut(..text.len()), mask.get_mut(..text.len())) else {
-            return Literal::NONE;
-        };
+    fn new(before: &str, key: &str) -> Literal {
+        let text = format!("{before}\"{key}\": ");
+        let mut bytes = [0; WINDOW];
+        let Some(place) = bytes.get_mut(..text.len()) else { return Literal::NONE };
         place.copy_from_slice(text.as_bytes());
-        counts.fill(0xff);
-        Literal { bytes: halves(&bytes), mask: halves(&mask), length: text.len() }
+        Literal { bytes, free: u32::MAX.checked_shl(text.len() as u32).unwrap_or(0), length: text.len() as u32 }
     }
 
-    #[inline]
-    fn matches(&self, window: [u128; 2]) -> bool {
-        window[0] & self.mask[0] == self.bytes[0] && window[1] & self.mask[1] == self.bytes[1]
+    #[inline(always)]
+    fn matches(&self, window: &[u8; WINDOW]) -> bool {
+        equal_bytes(&self.bytes, window) | self.free == u32::MAX
     }
-}
-
-#[inline]
-fn halves(bytes: &[u8; 32]) -> [u128; 2] {
-    let (chunks, _) = bytes.as_chunks::<16>();
-    [u128::from_le_bytes(chunks[0]), u128::from_le_bytes(chunks[1])]
 }
 
 /// Finds the field of a key. Lines of one kind have their keys in one order, so the two keys that followed the key
 /// before the last times are tried first.
 pub struct Fields {
     by_key: HashMap<&'static [u8], Field, foldhash::fast::FixedState>,
-    literals: [Literal; 64],
+    /// For each field: `{"key": ` and `, "key": `.
+    first: [Literal; 64],
+    later: [Literal; 64],
     /// For each field, and for the line's beginning: the two fields that came next the last times.
     next: [[u8; 2]; 64],
-    previous: u8,
     unescaped: Vec<u8>,
 }
 
-/// Stands before a line's first key; no column has this number.
-const BEGINNING: u8 = 63;
+/// The key before, from which the next one is guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Previous(u8);
+
+impl Previous {
+    /// Before a line's first key; no column has this number.
+    pub const NONE: Previous = Previous(63);
+}
+
+impl From<Field> for Previous {
+    fn from(field: Field) -> Previous {
+        Previous(field.0)
+    }
+}
 
 impl Default for Fields {
     fn default() -> Self {
         let mut by_key = HashMap::with_hasher(foldhash::fast::FixedState::default());
-        let mut literals = [Literal::NONE; 64];
+        let mut first = [Literal::NONE; 64];
+        let mut later = [Literal::NONE; 64];
         for (at, column) in COLUMNS.iter().enumerate() {
             if let Origin::Key(key) = column.origin {
-                literals[at] = Literal::new(key);
+                first[at] = Literal::new("{", key);
+                later[at] = Literal::new(", ", key);
                 by_key.insert(key.as_bytes(), Field(at as u8));
             }
         }
-        Fields { by_key, literals, next: [[BEGINNING; 2]; 64], previous: BEGINNING, unescaped: Vec::new() }
+        Fields { by_key, first, later, next: [[Previous::NONE.0; 2]; 64], unescaped: Vec::new() }
     }
 }
 
 impl Fields {
-    /// Says that the next key is a line's first.
-    #[inline]
-    pub fn begin_line(&mut self) {
-        self.previous = BEGINNING;
-    }
-
-    /// The field whose key, with quotes, colon and a space, stands at `at`, and how many bytes that takes; `None` if it
-    /// is not one of the two that are likely.
-    #[inline]
-    pub fn guess(&mut self, bytes: &[u8], at: usize) -> Option<(Field, usize)> {
-        let window = halves(bytes.get(at..)?.first_chunk()?);
-        for likely in self.next[usize::from(self.previous & 63)] {
-            let literal = &self.literals[usize::from(likely & 63)];
-            if literal.matches(window) {
-                self.previous = likely;
-                return Some((Field(likely), literal.length));
-            }
+    /// The field whose key stands at `at` as `{"key": ` (a line's first) or `, "key": `, and how many bytes that takes;
+    /// `None` if it is not one of the two that are likely.
+    #[inline(always)]
+    pub fn guess(&self, bytes: &[u8], at: usize, previous: Previous) -> Option<(Field, usize)> {
+        let window = bytes.get(at..)?.first_chunk()?;
+        let literals = if previous == Previous::NONE { &self.first } else { &self.later };
+        let likely = self.next[usize::from(previous.0 & 63)];
+        let [a, b] = likely.map(|field| &literals[usize::from(field & 63)]);
+        if a.matches(window) {
+            return Some((Field(likely[0]), a.length as usize));
         }
-        None
+        b.matches(window).then_some((Field(likely[1]), b.length as usize))
     }
 
     /// The field of this key, `None` where the schema does not have it.
-    pub fn find(&mut self, key: &[u8], kind: Kind) -> Option<Field> {
+    pub fn find(&mut self, key: &[u8], kind: Kind, previous: Previous) -> Option<Field> {
         let field = if kind == Kind::EscapedText {
             self.unescaped.clear();
             unescape(key, &mut self.unescaped);
@@ -136,11 +138,10 @@ impl Fields {
         } else {
             *self.by_key.get(key)?
         };
-        let [first, second] = &mut self.next[usize::from(self.previous & 63)];
+        let [first, second] = &mut self.next[usize::from(previous.0 & 63)];
         if *first != field.0 {
             *second = std::mem::replace(first, field.0);
         }
-        self.previous = field.0;
         Some(field)
     }
 }

@@ -2,7 +2,7 @@
 //! top-level key is noted as a [`Token`], nothing is copied. Depth is limited by memory only.
 //! Knows neither columns' types nor what becomes of the tokens.
 
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, Previous};
 
 /// Why a line is no JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,12 +70,12 @@ impl Tokens {
     }
 
     #[inline]
-    fn set(&mut self, field: Field, token: Token) {
+    pub(super) fn set(&mut self, field: Field, token: Token) {
         self.seen |= 1 << field.0;
         self.values[usize::from(field.0 & 63)] = token;
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.seen = 0;
     }
 }
@@ -123,12 +123,14 @@ impl<'a> Walker<'a> {
             self.at += 1;
             return Ok(());
         }
-        fields.begin_line();
+        let mut previous = Previous::NONE;
         loop {
-            let field = self.field(fields)?;
+            let name = self.key()?;
+            let field = fields.find(&self.bytes[name.start as usize..name.end as usize], name.kind, previous);
             let token = self.value()?;
             if let Some(field) = field {
                 tokens.set(field, token);
+                previous = field.into();
             }
             self.skip_space();
             match self.peek() {
@@ -141,18 +143,6 @@ impl<'a> Walker<'a> {
             }
             self.skip_space();
         }
-    }
-
-    /// The field of the key here, `None` if the schema does not have it; leaves `self.at` at the value.
-    #[inline]
-    fn field(&mut self, fields: &mut Fields) -> Result<Option<Field>, Fault> {
-        if let Some((field, length)) = fields.guess(self.bytes, self.at) {
-            self.at += length;
-            self.skip_space();
-            return Ok(Some(field));
-        }
-        let name = self.key()?;
-        Ok(fields.find(&self.bytes[name.start as usize..name.end as usize], name.kind))
     }
 
     /// A key and its colon; leaves `self.at` at the value.
@@ -304,7 +294,7 @@ impl<'a> Walker<'a> {
     }
 
     /// An object or array with all that it holds; the stack is a vector, so that no depth can overflow it.
-    fn nested(&mut self) -> Result<Kind, Fault> {
+    pub(super) fn nested(&mut self) -> Result<Kind, Fault> {
         let outer = if self.peek() == b'{' { Kind::Object } else { Kind::Array };
         let mut open: Vec<u8> = Vec::new();
         loop {

@@ -3,11 +3,12 @@
 
 use super::Settings;
 use super::builder::{RowBuilder, Rows};
+use super::canonical;
 use super::column::Dictionary;
 use super::fields::Fields;
 use super::json::{Fault, Tokens, Walker};
 use super::reject::{LONGEST_TEXT, Reason, Reject, Tally};
-use super::stops::{Kernel, pad};
+use super::stops::{Kernel, Marks, pad};
 use super::wrapper::{self, Begin};
 use memchr::memchr;
 
@@ -34,9 +35,9 @@ pub struct LineReader {
     kernel: Kernel,
     keep_all_rejects: bool,
     redaction: super::redact::Redaction,
-    marks: Vec<u64>,
+    marks: Marks,
     inner: Vec<u8>,
-    inner_marks: Vec<u64>,
+    inner_marks: Marks,
     tally: Tally,
     rejects: Vec<Reject>,
 }
@@ -71,9 +72,9 @@ impl LineReader {
             kernel: settings.kernel,
             keep_all_rejects: settings.keep_all_rejects,
             redaction: settings.rows.redaction.clone(),
-            marks: Vec::new(),
+            marks: Marks::default(),
             inner: Vec::new(),
-            inner_marks: Vec::new(),
+            inner_marks: Marks::default(),
             tally: Tally::default(),
             rejects: Vec::new(),
         }
@@ -91,13 +92,13 @@ impl LineReader {
             self.tally.lines = 1;
             self.reject(bytes, info.offset, Verdict::new(Reason::TooLong, 0));
         } else {
-            let all_utf8 = simdutf8::basic::from_utf8(bytes).is_ok();
             pad(bytes);
             let mut marks = std::mem::take(&mut self.marks);
             self.kernel.mark(bytes, &mut marks);
-            let mut at = 0;
+            let all_utf8 = marks.is_ascii || simdutf8::basic::from_utf8(bytes).is_ok();
+            let (mut at, mut stop) = (0, 0);
             while at < length {
-                at = self.line(bytes, &marks, at, all_utf8, info.offset);
+                (at, stop) = self.next_line(bytes, &marks, (at, stop), all_utf8, info.offset);
             }
             self.marks = marks;
         }
@@ -108,7 +109,34 @@ impl LineReader {
         }
     }
 
-    /// Reads the line that begins at `start` and returns where the next one begins.
+    /// Reads the line that begins at a place, whose first stop has a number; returns both of the next one.
+    #[inline]
+    fn next_line(
+        &mut self,
+        bytes: &[u8],
+        marks: &Marks,
+        (start, mut stop): (usize, usize),
+        all_utf8: bool,
+        offset: u64,
+    ) -> (usize, usize) {
+        if all_utf8
+            && bytes[start] == b'{'
+            && let Some(next) =
+                canonical::object_line(bytes, marks, start, stop, &mut self.fields, &mut self.tokens)
+        {
+            self.tally.lines += 1;
+            self.builder.push(bytes, &self.tokens, &mut self.tally);
+            self.tally.events += 1;
+            return next;
+        }
+        let next = self.line(bytes, &marks.bits, start, all_utf8, offset);
+        while marks.places.get(stop).is_some_and(|&place| (place as usize) < next) {
+            stop += 1;
+        }
+        (next, stop)
+    }
+
+    /// Reads the line that begins at `start`, whatever its form, and returns where the next one begins.
     fn line(&mut self, bytes: &[u8], marks: &[u64], start: usize, all_utf8: bool, offset: u64) -> usize {
         self.tally.lines += 1;
         let mut walker = Walker::new(bytes, marks);
@@ -206,7 +234,7 @@ impl LineReader {
         pad(inner);
         let mut marks = std::mem::take(&mut self.inner_marks);
         self.kernel.mark(inner, &mut marks);
-        let mut walker = Walker::new(inner, &marks);
+        let mut walker = Walker::new(inner, &marks.bits);
         walker.at = content_begin(inner, 0);
         let verdict = match inner[walker.at] {
             b'{' => self.object(&mut walker, inner, 0, true).map_err(|verdict| Verdict { at: 0, ..verdict }),

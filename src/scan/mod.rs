@@ -4,6 +4,7 @@
 //! Knows nothing of reports, DataFrames and the command line.
 
 pub mod builder;
+mod canonical;
 pub mod column;
 pub mod cookie;
 mod fields;
