@@ -5,7 +5,8 @@ use crate::scan::column::Column;
 
 /// The columns that name a person. (The hash of a visitor without a cookie is made of address and user agent, which
 /// could be guessed.)
-const COLUMNS: [&str; 5] = ["ip_address", "username", "username_attempt", "visitor_id", "session_id"];
+const COLUMNS: [&str; 6] =
+    ["ip_address", "client", "username", "username_attempt", "visitor_id", "session_id"];
 
 /// Replaces the values of these columns by 16 hexadecimal digits of a keyed BLAKE3 hash. The key is
 /// `$LOGANALYZE_PII_KEY`; without it every run draws its own, so that nothing can be looked up across runs.

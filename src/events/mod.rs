@@ -12,7 +12,8 @@ pub use crate::scan::column;
 use crate::scan::column::{Column, Texts, Values};
 use crate::scan::wanted::Wanted;
 use crate::schema::{self, Origin};
-use std::collections::{BTreeMap, HashMap};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// The columns of the events, each with a row an event.
 #[derive(Debug, Default)]
@@ -50,44 +51,36 @@ pub fn needs_neighbours(wanted: Wanted) -> bool {
 /// pause within a session, in microseconds.
 pub fn derive(events: &mut Events, wanted: Wanted, session_gap: i64) {
     let wanted = with_sources(wanted);
-    let clients = (wanted.has("paired") || wanted.has("visitor_id")).then(|| clients(events));
-    for name in wanted.names() {
-        let column = match name {
-            "event_date" => Column::Date(moment::date(events.times("timestamp"))),
-            "event_hour" => Column::Bigint(moment::hour(events.times("timestamp"))),
-            "weekday" => Column::Bigint(moment::weekday(events.times("timestamp"))),
-            "epoch_us" => Column::Bigint(events.times("timestamp").clone()),
-            "product" => Column::Bigint(what::product(events)),
-            "page" => Column::Text(what::page(events)),
-            "paired" => Column::Boolean(pairs::paired(events, clients.as_deref().unwrap_or_default())),
-            "visitor_id" => {
-                Column::Text(visitors::visitor_ids(events, clients.as_deref().unwrap_or_default()))
-            }
-            // In the schema's order, behind visitor_id.
-            "session_number" => Column::Bigint(sessions::session_numbers(events, session_gap)),
-            _ => continue,
-        };
-        events.columns.insert(name, column);
+    let alone = |name: &'static str| Some((name, derived(events, name)?));
+    let names: Vec<_> = wanted.names().filter(|&name| name != "session_number").collect();
+    let columns: Vec<_> = names.into_par_iter().filter_map(alone).collect();
+    events.columns.extend(columns);
+    if wanted.has("session_number") {
+        let numbers = sessions::session_numbers(events, session_gap);
+        events.columns.insert("session_number", Column::Bigint(numbers));
     }
 }
 
-/// A number for each pair of address and user agent: what a visitor without a cookie is known by.
+/// A derived column that needs no other derived one, `None` if it is not one of these.
+fn derived(events: &Events, name: &str) -> Option<Column> {
+    Some(match name {
+        "event_date" => Column::Date(moment::date(events.times("timestamp"))),
+        "event_hour" => Column::Bigint(moment::hour(events.times("timestamp"))),
+        "weekday" => Column::Bigint(moment::weekday(events.times("timestamp"))),
+        "epoch_us" => Column::Bigint(events.times("timestamp").clone()),
+        "product" => Column::Bigint(what::product(events)),
+        "page" => Column::Text(what::page(events)),
+        "paired" => Column::Boolean(pairs::paired(events, &clients(events))),
+        "visitor_id" => Column::Text(visitors::visitor_ids(events, &clients(events))),
+        _ => return None,
+    })
+}
+
+/// Each row's client: its code, or behind all codes one number for the rows that have none.
 fn clients(events: &Events) -> Vec<u32> {
-    let (ips, agents) = (&events.texts("ip_address").codes, &events.texts("user_agent").codes);
-    let mut numbers: HashMap<(u32, u32), u32, foldhash::fast::FixedState> = HashMap::default();
-    let mut last = None;
-    let number = |(&ip, &agent)| {
-        if let Some((pair, number)) = last
-            && pair == (ip, agent)
-        {
-            return number;
-        }
-        let next = numbers.len() as u32;
-        let number = *numbers.entry((ip, agent)).or_insert(next);
-        last = Some(((ip, agent), number));
-        number
-    };
-    ips.iter().zip(agents).map(number).collect()
+    let clients = events.texts("client");
+    let nobody = clients.dictionary.len() as u32;
+    clients.codes.iter().map(|&code| code.min(nobody)).collect()
 }
 
 impl Events {

@@ -8,7 +8,6 @@
 
 use super::{Events, rows_by_group};
 use crate::scan::column::{Dictionary, NULL, Texts, Values};
-use crate::scan::cookie::short_hash;
 use crate::scan::time::SECOND;
 
 /// How long a client is remembered.
@@ -16,7 +15,7 @@ const MEMORY: i64 = 30 * 60 * SECOND;
 
 /// A value for each row: the visitor's short hash; null where there is neither id nor client.
 pub fn visitor_ids(events: &Events, clients: &[u32]) -> Texts {
-    let client_count = clients.iter().max().map_or(0, |&most| most as usize + 1);
+    let client_count = events.texts("client").dictionary.len() + 1;
     let sessions = events.texts("session_id");
     let mut search = Search {
         times: events.times("timestamp"),
@@ -29,7 +28,7 @@ pub fn visitor_ids(events: &Events, clients: &[u32]) -> Texts {
     };
     search.run(clients, client_count);
     let Search { visitors, mut same, .. } = search;
-    name(events, clients, &visitors, &mut same)
+    name(events, &visitors, &mut same)
 }
 
 /// Each row's id: the code of its session id, [`NULL`] where that is none.
@@ -152,15 +151,14 @@ impl Search<'_> {
 
 /// The visitors' names: a joined visitor has the first of its ids' names in alphabetical order, so that it does not
 /// depend on the order of lines.
-fn name(events: &Events, clients: &[u32], visitors: &[u32], same: &mut Sets) -> Texts {
+fn name(events: &Events, visitors: &[u32], same: &mut Sets) -> Texts {
     let names = &events.texts("session_id").dictionary;
-    let mut client_rows = vec![u32::MAX; same.parents.len() - names.len()];
-    clients.iter().enumerate().rev().for_each(|(row, &client)| client_rows[client as usize] = row as u32);
+    let clients = &events.texts("client").dictionary;
     let name_of = |visitor: usize| match visitor.checked_sub(names.len()) {
-        None => Some(names.get(visitor as u32).to_owned()),
-        Some(client) => client_name(events, client_rows[client] as usize),
+        None => Some(names.get(visitor as u32)),
+        Some(client) => (client < clients.len()).then(|| clients.get(client as u32)),
     };
-    let mut first: Vec<Option<String>> = vec![None; same.parents.len()];
+    let mut first: Vec<Option<&str>> = vec![None; same.parents.len()];
     let mut used = vec![false; same.parents.len()];
     visitors.iter().for_each(|&visitor| used[visitor as usize] = true);
     for visitor in (0..used.len()).filter(|&visitor| used[visitor]) {
@@ -178,15 +176,6 @@ fn name(events: &Events, clients: &[u32], visitors: &[u32], same: &mut Sets) -> 
         .collect();
     let codes = visitors.iter().map(|&visitor| codes[same.root(visitor) as usize]).collect();
     Texts { codes, dictionary }
-}
-
-fn client_name(events: &Events, row: usize) -> Option<String> {
-    let (ip, agent) = (events.texts("ip_address").get(row), events.texts("user_agent").get(row));
-    if ip.is_none() && agent.is_none() {
-        return None;
-    }
-    let client = format!("{}\0{}", ip.unwrap_or_default(), agent.unwrap_or_default());
-    Some(short_hash(client.as_bytes()).iter().map(|&byte| char::from(byte)).collect())
 }
 
 /// Disjoint sets (union–find with path halving).

@@ -1,6 +1,7 @@
 //! One line's tokens become one row of the wanted columns. A value of a wrong type becomes null and is counted;
 //! nothing here can turn an event into a reject. Knows nothing of files and chunks.
 
+use super::client::ClientCodes;
 use super::column::{Column, Dictionary, NULL, Texts, Values};
 use super::cookie::CookieCodes;
 use super::fields::Field;
@@ -18,6 +19,8 @@ const TIMESTAMP: Field = Field::of("timestamp");
 const EVENT_TYPE: Field = Field::of("event_type");
 const RESPONSE_STATUS: Field = Field::of("response_status");
 const METHOD: Field = Field::of("method");
+const IP_ADDRESS: Field = Field::of("ip_address");
+const USER_AGENT: Field = Field::of("user_agent");
 const IDS: [Field; 3] = [Field::of("entity_id"), Field::of("product_id"), Field::of("user_id")];
 
 /// The kinds of line, in the order of their codes.
@@ -46,7 +49,7 @@ pub struct Rows {
 /// How lines become rows.
 #[derive(Debug, Clone)]
 pub struct RowSettings {
-    /// The columns to build: those read from keys, and `kind`.
+    /// The columns to build: those read from keys, `kind` and `client`.
     pub wanted: Wanted,
     /// If set, only events with a timestamp in this range (microseconds, wall clock) become rows.
     pub range: Option<Range<i64>>,
@@ -62,14 +65,28 @@ pub struct RowBuilder {
     columns: Vec<Plan>,
     rows: Rows,
     cookies: CookieCodes,
-    scratch: Vec<u8>,
+    clients: ClientCodes,
+    times: time::Reader,
+    scratch: [Vec<u8>; 2],
 }
 
+/// How one column is built.
 struct Plan {
     field: Field,
     kind: Type,
-    is_kind: bool,
+    from: From,
     dictionary: Dictionary,
+}
+
+/// What a column is built from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// The value of its key.
+    Key,
+    /// The keys that a line has: `kind`.
+    Shape,
+    /// Address and user agent: `client`.
+    Client,
 }
 
 impl RowBuilder {
@@ -77,28 +94,41 @@ impl RowBuilder {
     pub fn new(settings: RowSettings) -> Self {
         let plan = |name| {
             let field = Field::of(name);
-            let is_kind = name == "kind";
             let mut dictionary = Dictionary::default();
-            if is_kind {
+            let from = match name {
+                "kind" => From::Shape,
+                "client" => From::Client,
+                _ => From::Key,
+            };
+            if from == From::Shape {
                 KINDS.iter().for_each(|kind| _ = dictionary.code(kind.as_bytes()));
             }
-            Plan { field, kind: COLUMNS[usize::from(field.0)].kind, is_kind, dictionary }
+            Plan { field, kind: COLUMNS[usize::from(field.0)].kind, from, dictionary }
         };
         let columns: Vec<Plan> = built(settings.wanted).map(plan).collect();
         let rows = empty_rows(&columns);
-        RowBuilder { settings, columns, rows, cookies: CookieCodes::default(), scratch: Vec::new() }
+        RowBuilder {
+            columns,
+            rows,
+            cookies: CookieCodes::default(),
+            clients: ClientCodes::default(),
+            times: time::Reader::new(settings.zone),
+            scratch: Default::default(),
+            settings,
+        }
     }
 
     /// Adds the row of an event.
     pub fn push(&mut self, bytes: &[u8], tokens: &Tokens, tally: &mut Tally) {
         tally.ids_out_of_range += ids_out_of_range(bytes, tokens);
         if let Some(range) = &self.settings.range {
-            let time = tokens.get(TIMESTAMP).and_then(|token| timestamp(bytes, token, self.settings.zone));
+            let time = tokens.get(TIMESTAMP).and_then(|token| timestamp(bytes, token, &mut self.times));
             if !time.is_some_and(|time| range.contains(&time)) {
                 return;
             }
         }
-        let RowBuilder { settings, columns, rows, cookies, scratch } = self;
+        let RowBuilder { settings, columns, rows, cookies, clients, times, scratch } = self;
+        let [scratch, second] = scratch;
         for (plan, cells) in columns.iter_mut().zip(&mut rows.cells) {
             let token = tokens.get(plan.field).filter(|token| token.kind != Kind::Null);
             let ok = match cells {
@@ -110,11 +140,15 @@ impl RowBuilder {
                 }
                 Cells::Double(values) => put(values, token, |token| double(bytes, token)),
                 Cells::Boolean(values) => put(values, token, boolean),
-                Cells::Timestamp(values) => {
-                    put(values, token, |token| timestamp(bytes, token, settings.zone))
-                }
-                Cells::Text(codes) if plan.is_kind => {
+                Cells::Timestamp(values) => put(values, token, |token| timestamp(bytes, token, times)),
+                Cells::Text(codes) if plan.from == From::Shape => {
                     codes.push(kind_code(bytes, tokens, scratch));
+                    true
+                }
+                Cells::Text(codes) if plan.from == From::Client => {
+                    let address = tokens.get(IP_ADDRESS).and_then(|token| text(bytes, token, scratch));
+                    let agent = tokens.get(USER_AGENT).and_then(|token| text(bytes, token, second));
+                    codes.push(clients.code(address, agent, &mut plan.dictionary));
                     true
                 }
                 Cells::Text(codes) => {
@@ -143,11 +177,12 @@ impl RowBuilder {
     }
 }
 
-/// The wanted columns that are built while scanning: those read from keys, and `kind`.
+/// The wanted columns that are built while scanning: those read from keys, `kind` and `client`.
 pub fn built(wanted: Wanted) -> impl Iterator<Item = &'static str> {
     let is_built = |name: &str| {
         let column = crate::schema::column(name);
-        name == "kind" || column.is_some_and(|column| matches!(column.origin, Origin::Key(_)))
+        matches!(name, "kind" | "client")
+            || column.is_some_and(|column| matches!(column.origin, Origin::Key(_)))
     };
     wanted.names().filter(move |name| is_built(name))
 }
@@ -297,6 +332,9 @@ fn bigint(bytes: &[u8], token: Token) -> Option<i64> {
 
 #[inline]
 fn integer(digits: &[u8]) -> Option<i64> {
+    if (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
+        return Some(digits.iter().fold(0, |value, &digit| value * 10 + i64::from(digit - b'0')));
+    }
     if digits.first() == Some(&b'+') {
         return None;
     }
@@ -323,7 +361,31 @@ fn double(bytes: &[u8], token: Token) -> Option<f64> {
     if !matches!(token.kind, Kind::Integer | Kind::Float) {
         return None;
     }
-    std::str::from_utf8(slice(bytes, token)).ok()?.parse().ok().filter(|value: &f64| value.is_finite())
+    let digits = slice(bytes, token);
+    short_double(digits)
+        .or_else(|| std::str::from_utf8(digits).ok()?.parse().ok().filter(|value: &f64| value.is_finite()))
+}
+
+/// A number of up to 15 digits without sign and exponent. Its digits and the power of ten are exact as doubles, so that
+/// their quotient is the nearest double (Clinger, *How to Read Floating Point Numbers Accurately*, PLDI 1990).
+#[inline]
+fn short_double(digits: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] =
+        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    if digits.len() > 16 {
+        return None;
+    }
+    let mut value = 0u64;
+    let mut point = None;
+    for (at, &byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            b'.' => point = Some(at),
+            _ => return None,
+        }
+    }
+    let decimals = point.map_or(0, |point| digits.len() - point - 1);
+    (point.is_some() || digits.len() <= 15).then(|| value as f64 / POWERS[decimals])
 }
 
 fn boolean(token: Token) -> Option<bool> {
@@ -335,15 +397,8 @@ fn boolean(token: Token) -> Option<bool> {
 }
 
 #[inline]
-fn timestamp(bytes: &[u8], token: Token, zone: Tz) -> Option<i64> {
-    match token.kind {
-        Kind::Text => time::parse(slice(bytes, token), zone),
-        Kind::EscapedText => {
-            let mut scratch = Vec::new();
-            time::parse(text(bytes, token, &mut scratch)?, zone)
-        }
-        _ => None,
-    }
+fn timestamp(bytes: &[u8], token: Token, times: &mut time::Reader) -> Option<i64> {
+    times.read(text(bytes, token, &mut Vec::new())?)
 }
 
 /// The code of the line's kind in [`KINDS`].

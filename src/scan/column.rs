@@ -58,12 +58,29 @@ impl Bits {
 
     /// Adds the rows of another.
     pub fn append(&mut self, other: &Bits) {
-        if self.len.is_multiple_of(64) {
+        let shift = self.len % 64;
+        self.len += other.len;
+        if shift == 0 {
             self.words.extend_from_slice(&other.words);
-            self.len += other.len;
-        } else {
-            other.iter().for_each(|bit| self.push(bit));
+            return;
         }
+        // The bits behind the last are never set.
+        for &word in &other.words {
+            if let Some(last) = self.words.last_mut() {
+                *last |= word << shift;
+            }
+            self.words.push(word >> (64 - shift));
+        }
+        self.words.truncate(self.len.div_ceil(64));
+    }
+
+    /// So many bits, all set.
+    pub fn ones(len: usize) -> Bits {
+        let mut words = vec![u64::MAX; len.div_ceil(64)];
+        if let (Some(last), 1..) = (words.last_mut(), len % 64) {
+            *last = (1 << (len % 64)) - 1;
+        }
+        Bits { words, len }
     }
 }
 
@@ -85,6 +102,11 @@ pub struct Values<T> {
 }
 
 impl<T: Copy + Default> Values<T> {
+    /// These values, none of them null.
+    pub fn all(values: Vec<T>) -> Self {
+        Values { valid: Bits::ones(values.len()), values }
+    }
+
     /// Adds a row.
     #[inline]
     pub fn push(&mut self, value: Option<T>) {
@@ -288,6 +310,7 @@ mod tests {
             let mut both = a.clone();
             both.append(&b);
             both.push(true);
+            assert_eq!(Bits::ones(first), (0..first).map(|_| true).collect());
             let expected: Vec<bool> = a.iter().chain(b.iter()).chain([true]).collect();
             assert_eq!(both.iter().collect::<Vec<_>>(), expected);
         }

@@ -62,7 +62,11 @@ impl Literal {
         let mut bytes = [0; WINDOW];
         let Some(place) = bytes.get_mut(..text.len()) else { return Literal::NONE };
         place.copy_from_slice(text.as_bytes());
-        Literal { bytes, free: u32::MAX.checked_shl(text.len() as u32).unwrap_or(0), length: text.len() as u32 }
+        Literal {
+            bytes,
+            free: u32::MAX.checked_shl(text.len() as u32).unwrap_or(0),
+            length: text.len() as u32,
+        }
     }
 
     #[inline(always)]

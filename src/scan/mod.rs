@@ -5,6 +5,7 @@
 
 pub mod builder;
 mod canonical;
+mod client;
 pub mod column;
 pub mod cookie;
 mod fields;

@@ -24,6 +24,65 @@ pub fn parse(text: &[u8], zone: Tz) -> Option<i64> {
     }
 }
 
+/// Reads timestamps one after the other. Lines of one day follow one another, so the day of the last one is kept.
+pub struct Reader {
+    zone: Tz,
+    date: [u8; 10],
+    day_begin: i64,
+}
+
+impl Reader {
+    /// A reader that turns timestamps with an offset into the wall clock of `zone`.
+    pub fn new(zone: Tz) -> Self {
+        Reader { zone, date: [0; 10], day_begin: 0 }
+    }
+
+    /// As [`parse`] has it.
+    #[inline]
+    pub fn read(&mut self, text: &[u8]) -> Option<i64> {
+        if let Some((date, clock)) = text.split_first_chunk()
+            && *date == self.date
+            && let Ok(clock) = clock.try_into()
+            && let Some(since_midnight) = clock_with_micros(clock)
+        {
+            return Some(self.day_begin + since_midnight);
+        }
+        let parsed = parse(text, self.zone);
+        if let (Some(_), Some(first)) = (parsed, text.first_chunk())
+            && let Some(day) = date(first)
+        {
+            (self.date, self.day_begin) = (*first, day * DAY);
+        }
+        parsed
+    }
+}
+
+/// Microseconds since midnight of `THH:MM:SS.ffffff`, several digits at a time; `None` for all other forms.
+#[inline]
+fn clock_with_micros(text: &[u8; 16]) -> Option<i64> {
+    // Two words overlap: `HH:MM:SS` and `S.ffffff`.
+    let (words, _) = text[1..9].as_chunks::<8>();
+    let (fractions, _) = text[8..].as_chunks::<8>();
+    let clock = digits(u64::from_le_bytes(words[0]), *b"00:00:00")?;
+    let fraction = digits(u64::from_le_bytes(fractions[0]), *b"0.000000")?;
+    let byte = |word: u64, at: u32| (word >> (8 * at) & 0xff) as i64;
+    let (hour, minute, second) = (byte(clock, 0), byte(clock, 3), byte(clock, 6));
+    let micros = byte(fraction, 2) * 10_000 + byte(fraction, 4) * 100 + byte(fraction, 6);
+    (text[0] == b'T' && hour < 24 && minute < 60 && second <= 60)
+        .then_some((hour * 3600 + minute * 60 + second) * SECOND + micros)
+}
+
+/// In each byte the number that the digit there and the one behind it make. `None` unless there is a digit wherever
+/// `form` has a 0, and the same character wherever it has another.
+#[inline]
+fn digits(text: u64, form: [u8; 8]) -> Option<u64> {
+    let values = text ^ u64::from_le_bytes(form);
+    // What is added makes the highest bit of a byte show that its value is too high.
+    let above = form.map(|byte| if byte == b'0' { 0x76 } else { 0x7f });
+    let checked = values | values.wrapping_add(u64::from_le_bytes(above));
+    (checked & 0x8080_8080_8080_8080 == 0).then(|| values.wrapping_mul(10) + (values >> 8))
+}
+
 /// Days since 1970-01-01 of `YYYY-MM-DD`.
 pub fn date(text: &[u8]) -> Option<i64> {
     let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = *text else { return None };
@@ -130,6 +189,25 @@ mod tests {
         let summer = parse(b"2025-07-01T11:00:00Z", chrono_tz::Europe::Berlin);
         assert_eq!(winter.unwrap() / DAY * DAY + 13 * 3600 * SECOND, winter.unwrap());
         assert_eq!(summer.unwrap() / DAY * DAY + 13 * 3600 * SECOND, summer.unwrap());
+    }
+
+    #[test]
+    fn the_reader_agrees_with_parse_whatever_came_before() {
+        let mut reader = Reader::new(chrono_tz::Asia::Seoul);
+        let base = b"2025-03-12T12:34:56.123456";
+        for at in 0..base.len() {
+            for byte in 0..=255 {
+                let mut text = *base;
+                text[at] = byte;
+                for text in [base, &text, base] {
+                    assert_eq!(reader.read(text), parse(text, reader.zone), "{:?}", text.escape_ascii());
+                }
+                assert_eq!(reader.read(&text[..at]), parse(&text[..at], reader.zone));
+            }
+        }
+        let later = b"2025-03-13T23:59:60.000001";
+        assert_eq!(reader.read(later), parse(later, reader.zone));
+        assert_eq!(reader.read(base), parse(base, reader.zone));
     }
 
     #[test]
