@@ -49,13 +49,9 @@ pub fn object_line(
                 (Token { kind, start: at as u32 + 1, end }, end as usize + 1)
             }
             b'{' | b'[' if !matches!(&bytes[at + 1], b'}' | b']') => {
-                let mut walker = Walker::new(bytes, &marks.bits);
-                walker.at = at;
-                let kind = walker.nested().ok()?;
-                while (places[stop] as usize) < walker.at {
-                    stop += 1;
-                }
-                (Token { kind, start: at as u32, end: walker.at as u32 }, walker.at)
+                let token;
+                (token, stop) = nested(bytes, marks, at, stop)?;
+                (token, token.end as usize)
             }
             first => {
                 let end = value_end(bytes, places[stop] as usize);
@@ -65,7 +61,7 @@ pub fn object_line(
         };
         if let Some(field) = field {
             tokens.set(field, token);
-            previous = field.into();
+            previous = previous.then(field);
         }
         at = behind;
     }
@@ -87,6 +83,18 @@ fn other_key(
         return None;
     }
     Some((fields.find(&bytes[start + 1..end], Kind::Text, previous), end + 3 - at))
+}
+
+/// The object or array at `at`, and the number of the first stop behind it.
+#[inline(never)]
+fn nested(bytes: &[u8], marks: &Marks, at: usize, mut stop: usize) -> Option<(Token, usize)> {
+    let mut walker = Walker::new(bytes, &marks.bits);
+    walker.at = at;
+    let kind = walker.nested().ok()?;
+    while (marks.places[stop] as usize) < walker.at {
+        stop += 1;
+    }
+    Some((Token { kind, start: at as u32, end: walker.at as u32 }, stop))
 }
 
 /// Where a value ends if the next stop behind it, `next`, is where it is in this form: at the quote of the next key or at
@@ -126,6 +134,7 @@ fn number(value: &[u8]) -> Option<Kind> {
 }
 
 /// The number of the stop that closes a string, of which the stop `stop` is no quote.
+#[inline(never)]
 fn closing_quote(bytes: &[u8], places: &[u32], mut stop: usize) -> Option<usize> {
     loop {
         let at = places[stop] as usize;

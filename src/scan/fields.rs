@@ -75,30 +75,39 @@ impl Literal {
     }
 }
 
-/// Finds the field of a key. Lines of one kind have their keys in one order, so the two keys that followed the key
+/// Finds the field of a key. Lines of one kind have their keys in one order, so the two keys that followed the keys
 /// before the last times are tried first.
 pub struct Fields {
     by_key: HashMap<&'static [u8], Field, foldhash::fast::FixedState>,
     /// For each field: `{"key": ` and `, "key": `.
     first: [Literal; 64],
     later: [Literal; 64],
-    /// For each field, and for the line's beginning: the two fields that came next the last times.
-    next: [[u8; 2]; 64],
+    /// For each context the two fields that came next the last times.
+    next: Box<[[u8; 2]; CONTEXTS]>,
     unescaped: Vec<u8>,
 }
 
-/// The key before, from which the next one is guessed.
+/// The keys before, from which the next one is guessed: the last one's field in the lowest six bits, four bits of the
+/// one before above them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Previous(u8);
+pub struct Previous(u16);
+
+/// How many [`Previous`] there are.
+const CONTEXTS: usize = 1 << 10;
 
 impl Previous {
-    /// Before a line's first key; no column has this number.
+    /// Before a line's first key; no column has the number 63.
     pub const NONE: Previous = Previous(63);
-}
 
-impl From<Field> for Previous {
-    fn from(field: Field) -> Previous {
-        Previous(field.0)
+    /// Behind one more key.
+    #[inline(always)]
+    pub fn then(self, field: Field) -> Previous {
+        Previous((self.0 << 6 | u16::from(field.0)) % CONTEXTS as u16)
+    }
+
+    #[inline(always)]
+    fn place(self) -> usize {
+        usize::from(self.0) % CONTEXTS
     }
 }
 
@@ -114,7 +123,7 @@ impl Default for Fields {
                 by_key.insert(key.as_bytes(), Field(at as u8));
             }
         }
-        Fields { by_key, first, later, next: [[Previous::NONE.0; 2]; 64], unescaped: Vec::new() }
+        Fields { by_key, first, later, next: Box::new([[0; 2]; CONTEXTS]), unescaped: Vec::new() }
     }
 }
 
@@ -125,7 +134,7 @@ impl Fields {
     pub fn guess(&self, bytes: &[u8], at: usize, previous: Previous) -> Option<(Field, usize)> {
         let window = bytes.get(at..)?.first_chunk()?;
         let literals = if previous == Previous::NONE { &self.first } else { &self.later };
-        let likely = self.next[usize::from(previous.0 & 63)];
+        let likely = self.next[previous.place()];
         let [a, b] = likely.map(|field| &literals[usize::from(field & 63)]);
         if a.matches(window) {
             return Some((Field(likely[0]), a.length as usize));
@@ -142,7 +151,7 @@ impl Fields {
         } else {
             *self.by_key.get(key)?
         };
-        let [first, second] = &mut self.next[usize::from(previous.0 & 63)];
+        let [first, second] = &mut self.next[previous.place()];
         if *first != field.0 {
             *second = std::mem::replace(first, field.0);
         }

@@ -130,7 +130,7 @@ impl<'a> Walker<'a> {
             let token = self.value()?;
             if let Some(field) = field {
                 tokens.set(field, token);
-                previous = field.into();
+                previous = previous.then(field);
             }
             self.skip_space();
             match self.peek() {
