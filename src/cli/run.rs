@@ -3,7 +3,7 @@
 use super::account::{Account, Limit, write_rejects};
 use super::args::{Common, When, value};
 use super::{describe, progress, quality, times};
-use crate::engine::polars as engine;
+use crate::engine::{funnel, polars as engine};
 use crate::error::Error;
 use crate::events::{Events, derive, needs_neighbours, with_sources};
 use crate::input::{LogFile, find};
@@ -32,6 +32,8 @@ struct Question {
     report: Option<Report>,
     /// The SQL, empty for `quality`.
     sql: String,
+    /// The funnel that the SQL is of, if it is one.
+    funnel: Option<Funnel>,
     wanted: Wanted,
 }
 
@@ -79,11 +81,11 @@ fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
 fn question(name: &str, matches: &ArgMatches) -> Result<Question, Error> {
     let of_sql = |report: Option<Report>, sql: String| {
         let wanted = Wanted::of(columns_of(&sql));
-        Question { name: name.into(), report, sql, wanted }
+        Question { name: name.into(), report, sql, funnel: None, wanted }
     };
     if name == "quality" {
         let wanted = Wanted::of(quality::SOURCES);
-        return Ok(Question { name: name.into(), report: None, sql: String::new(), wanted });
+        return Ok(Question { name: name.into(), report: None, sql: String::new(), funnel: None, wanted });
     }
     if name == "sql" {
         return Ok(of_sql(None, value(matches, "query").cloned().unwrap_or_default()));
@@ -94,11 +96,16 @@ fn question(name: &str, matches: &ArgMatches) -> Result<Question, Error> {
     {
         report = report::find(&format!("{name}-{variant}"))?;
     }
-    let sql = if name == "funnel" { funnel(matches)?.sql() } else { report.sql.clone() };
+    if name == "funnel" {
+        let funnel = asked_funnel(matches)?;
+        let question = of_sql(Some(report), funnel.sql());
+        return Ok(Question { funnel: Some(funnel), ..question });
+    }
+    let sql = report.sql.clone();
     Ok(of_sql(Some(report), sql))
 }
 
-fn funnel(matches: &ArgMatches) -> Result<Funnel, Error> {
+fn asked_funnel(matches: &ArgMatches) -> Result<Funnel, Error> {
     let mut funnel = Funnel::default();
     if let Some(steps) = matches.get_many::<String>("step") {
         funnel.steps = steps.map(|step| Step::parse(step)).collect::<Result<_, _>>()?;
@@ -260,7 +267,10 @@ fn evaluate(
         names.push("timestamp");
     }
     let frame = engine::frame(events, &names, range)?;
-    let result = engine::query(&question.sql, frame)?;
+    let result = match &question.funnel {
+        Some(asked) => funnel::query(asked, frame)?,
+        None => engine::query(&question.sql, frame)?,
+    };
     let Some(report) = &question.report else {
         return Ok((engine::as_plain(&result)?, Vec::new()));
     };

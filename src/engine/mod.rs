@@ -1,3 +1,4 @@
 //! (SQL, relations) → result.
 
+pub mod funnel;
 pub mod polars;

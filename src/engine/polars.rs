@@ -101,7 +101,7 @@ pub fn check_condition(condition: &str) -> Result<(), Error> {
         .map_err(|error| Error::Query(format!("'{condition}' is no SQL condition: {error}")))
 }
 
-fn explain(error: &PolarsError) -> Error {
+pub(super) fn explain(error: &PolarsError) -> Error {
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
     // Polars lists the columns that were read for this query, not all that there are.

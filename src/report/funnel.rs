@@ -33,7 +33,8 @@ pub enum Entity {
 }
 
 impl Entity {
-    fn columns(self) -> &'static [&'static str] {
+    /// The columns that name one.
+    pub fn columns(self) -> &'static [&'static str] {
         match self {
             Entity::Visitor => &["visitor_id"],
             Entity::User => &["user_id"],
@@ -112,6 +113,23 @@ impl Funnel {
         for k in 2..=self.steps.len() {
             self.push_filled(&mut sql, k);
         }
+        self.push_reached(&mut sql);
+        self.push_totals(&mut sql);
+        self.push_result(&mut sql);
+        sql
+    }
+
+    /// The part of the SQL that a kernel begins with: `marked`, with m1 … mn as truth values; without its WHERE if
+    /// `all_rows`.
+    pub fn marked_sql(&self, all_rows: bool) -> String {
+        let known = if all_rows { String::new() } else { self.known() };
+        self.marked("TRUE", "FALSE") + &known
+    }
+
+    /// The part of the SQL that a kernel leaves over: what comes behind `reached`, from a relation of that name.
+    pub fn result_sql(&self) -> String {
+        let mut sql = String::from("WITH\n");
+        self.push_steps(&mut sql);
         self.push_totals(&mut sql);
         self.push_result(&mut sql);
         sql
@@ -133,22 +151,32 @@ impl Funnel {
         _ = write!(sql, "steps AS (\n  {rows}\n),\n");
     }
 
+    /// Of every event whose and when it is, and as m1 … mn which steps it matches.
+    fn marked(&self, yes: &str, no: &str) -> String {
+        let marks = self.each(",\n", |k| {
+            format!("    CASE WHEN {} THEN {yes} ELSE {no} END AS m{k}", self.steps[k - 1].condition)
+        });
+        format!("  SELECT\n    {},\n    epoch_us,\n{marks}\n  FROM events\n", self.entity())
+    }
+
+    /// The events that are somebody's and have a time.
+    fn known(&self) -> String {
+        let known: Vec<String> =
+            self.entity.columns().iter().map(|name| format!("{name} IS NOT NULL")).collect();
+        format!("  WHERE {} AND epoch_us IS NOT NULL\n", known.join(" AND "))
+    }
+
     /// `matched`: the events that match a step; m1 … mn are 1 where they match, `match_rank` is the same for events that
     /// match the same steps and only for those.
     fn push_matched(&self, sql: &mut String) {
-        let marks = self.each(",\n", |k| {
-            format!("    CASE WHEN {} THEN 1 ELSE 0 END AS m{k}", self.steps[k - 1].condition)
-        });
-        let known: Vec<String> =
-            self.entity.columns().iter().map(|name| format!("{name} IS NOT NULL")).collect();
         _ = write!(
             sql,
-            "marked AS (\n  SELECT\n    {entity},\n    epoch_us,\n{marks}\n  FROM events\n  \
-             WHERE {known} AND epoch_us IS NOT NULL\n),\n\
+            "marked AS (\n{marked}{known}),\n\
              matched AS (\n  SELECT\n    {entity},\n    epoch_us,\n    {all},\n    CASE{first} END AS first_step,\n    \
              {rank} AS match_rank\n  FROM marked\n  WHERE {any}\n),\n",
+            marked = self.marked("1", "0"),
+            known = self.known(),
             entity = self.entity(),
-            known = known.join(" AND "),
             all = self.each(", ", |k| format!("m{k}")),
             first = self.each("", |k| format!(" WHEN m{k} = 1 THEN {k}")),
             rank = self.each(" + ", |k| format!("m{k} * CAST({} AS DOUBLE)", (2f64).powi(k as i32 - 1))),
@@ -204,15 +232,25 @@ impl Funnel {
     }
 
     /// `reached`: a row a visitor; f_k is when step k was filled for the first time, b_k when the step before it last was
-    /// before that. `totals`: one row.
-    fn push_totals(&self, sql: &mut String) {
+    /// before that.
+    fn push_reached(&self, sql: &mut String) {
         let steps = self.steps.len();
         let source = if steps == 1 { "turns".to_owned() } else { format!("filled_{steps}") };
         let mut reached =
             self.each("", |k| format!(",\n    MIN(CASE WHEN c{k} IS NOT NULL THEN epoch_us END) AS f{k}"));
+        (2..=steps).for_each(|k| _ = write!(reached, ",\n    MIN(q{k}) AS b{k}"));
+        _ = write!(
+            sql,
+            "reached AS (\n  SELECT\n    {entity},\n    MAX(c1) AS entry{reached}\n  FROM {source}\n  GROUP BY {entity}\n),\n",
+            entity = self.entity(),
+        );
+    }
+
+    /// `totals`: one row.
+    fn push_totals(&self, sql: &mut String) {
+        let steps = self.steps.len();
         let mut totals = self.each(",\n", |k| format!("    CAST(COUNT(f{k}) AS BIGINT) AS visitors{k}"));
         for k in 2..=steps {
-            _ = write!(reached, ",\n    MIN(q{k}) AS b{k}");
             let seconds = format!("CAST(f{k} - b{k} AS DOUBLE) / CAST(1000000 AS DOUBLE)");
             for (name, share) in [("median", 0.5), ("p90_", 0.9)] {
                 _ = write!(totals, ",\n    quantile_cont({seconds}, {share}) AS {name}{k}");
@@ -220,12 +258,10 @@ impl Funnel {
         }
         _ = write!(
             sql,
-            "reached AS (\n  SELECT\n    {entity},\n    MAX(c1) AS entry{reached}\n  FROM {source}\n  GROUP BY {entity}\n),\n\
-             data_end AS (\n  SELECT MAX(epoch_us) AS end_us FROM events\n),\n\
+            "data_end AS (\n  SELECT MAX(epoch_us) AS end_us FROM events\n),\n\
              totals AS (\n  SELECT\n{totals},\n    \
              COALESCE(SUM(CAST(CASE WHEN f{steps} IS NULL AND end_us - entry < {window} THEN 1 ELSE 0 END AS BIGINT)), 0) AS immature\n  \
              FROM reached CROSS JOIN data_end\n),\n",
-            entity = self.entity(),
             window = self.window,
         );
     }

@@ -1,6 +1,7 @@
-//! The funnel's SQL against brute force: on thousands of small random visitors with ties, repeats and overlapping
-//! steps, it must find what the pseudo-code of the reports' contract finds, and what trying every chain finds.
+//! The funnel's SQL and its kernel against brute force: on thousands of small random visitors with ties, repeats and overlapping
+//! steps, they must find what the pseudo-code of the reports' contract finds, and what trying every chain finds.
 
+use crate::funnel_kernel::query_both;
 use crate::harness::Random;
 use loganalyze::engine::polars as engine;
 use loganalyze::events::{Events, derive, with_sources};
@@ -62,7 +63,8 @@ impl Answer {
     }
 }
 
-/// The generated SQL, through scanner, derived columns and engine; and each event's session, as it was derived.
+/// The generated SQL and the kernel, through scanner, derived columns and engine; and each event's session, as it was
+/// derived.
 fn by_sql(funnel: &Funnel, events: &[Event]) -> (Answer, Vec<Option<i64>>) {
     let sql = funnel.sql();
     let wanted = Wanted::of(columns_of(&sql));
@@ -76,7 +78,7 @@ fn by_sql(funnel: &Funnel, events: &[Event]) -> (Answer, Vec<Option<i64>>) {
     derive(&mut columns, sources, 30 * 60 * SECOND);
     let sessions = columns.integers("session_number").iter().collect();
     let names: Vec<&str> = wanted.names().collect();
-    let result = engine::query(&sql, engine::frame(columns, &names, None).unwrap()).unwrap();
+    let result = query_both(funnel, &engine::frame(columns, &names, None).unwrap());
     let immature = result.column("immature").unwrap().get(0).unwrap().extract::<i64>().unwrap();
     let promised = report::find("funnel").unwrap().header.columns;
     (answer(&engine::as_promised(&result, &promised).unwrap(), immature), sessions)
@@ -238,7 +240,7 @@ fn random_steps(random: &mut Random) -> Steps {
 }
 
 #[test]
-fn the_sql_finds_what_brute_force_finds() {
+fn sql_and_kernel_find_what_brute_force_finds() {
     let mut random = Random(0xf0e1);
     let mut finished = 0;
     for round in 0..400 {

@@ -5,6 +5,7 @@ mod architecture;
 mod cli;
 mod duckdb;
 mod funnel;
+mod funnel_kernel;
 mod golden;
 mod harness;
 mod input;
