@@ -28,6 +28,11 @@ pub enum Error {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// Rows that memory has no room for and that cannot be written elsewhere or read back.
+    #[error(
+        "cannot keep rows in temporary files: {0}; make room there, set TMPDIR to another folder, or raise --memory-limit"
+    )]
+    Temporary(io::Error),
     /// Standard output that cannot be written.
     #[error("cannot write the result: {0}")]
     Stdout(io::Error),

@@ -39,7 +39,7 @@ pub struct Common {
     /// How to write it; without this, a table on a terminal, the file's ending with -o, else CSV
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "What to write")]
     pub format: Option<String>,
-    /// Write to this file, whole or not at all
+    /// Write to this file, whole or not at all; of 'report', the folder for its files
     #[arg(short, long, value_name = "FILE", help_heading = "What to write")]
     pub output: Option<PathBuf>,
     /// Print what the columns mean and the SQL that ran, on standard error
@@ -74,6 +74,9 @@ pub struct Common {
     /// How many threads read and scan; without this, one a core
     #[arg(long, value_name = "N", help_heading = "Running")]
     pub threads: Option<std::num::NonZeroUsize>,
+    /// About how much memory to use, such as 512MB; rows that do not fit go to temporary files (in $TMPDIR)
+    #[arg(long, value_name = "SIZE", help_heading = "Running")]
+    pub memory_limit: Option<String>,
     /// How much is read at a time
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide = true)]
     pub chunk_bytes: usize,
@@ -113,7 +116,7 @@ pub fn command() -> Result<Command, Error> {
     for report in report::all()?.iter().filter(|report| report.header.variant_of.is_none()) {
         command = command.subcommand(report_command(report));
     }
-    Ok(command.subcommands([sql_command(), schema_command(), quality_command()]))
+    Ok(command.subcommands([report_set_command()?, sql_command(), schema_command(), quality_command()]))
 }
 
 fn report_command(report: &Report) -> Command {
@@ -131,6 +134,24 @@ fn report_command(report: &Report) -> Command {
         command = command.args(funnel_args());
     }
     with_common(command, &header.title)
+}
+
+fn report_set_command() -> Result<Command, Error> {
+    let names = report::all()?.into_iter().map(|report| report.header);
+    let names: Vec<&str> =
+        names.filter(|header| header.variant_of.is_none()).map(|header| leak(&header.name)).collect();
+    let only = Arg::new("only")
+        .long("only")
+        .value_name("NAME,…")
+        .value_delimiter(',')
+        .action(ArgAction::Append)
+        .value_parser(PossibleValuesParser::new(names))
+        .help("Only these reports");
+    let command = Command::new("report").arg(only).after_help(
+        "With -o FOLDER each report becomes a file there, named after it (CSV unless --format says otherwise).\n\
+         Example: loganalyze report sample_logs --only event-counts,product-views",
+    );
+    Ok(with_common(command, "several reports, or all of them, from one reading of the logs"))
 }
 
 /// The command with the options of all; clap would describe it by what describes those.

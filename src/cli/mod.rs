@@ -3,10 +3,14 @@
 mod account;
 mod args;
 mod describe;
+mod load;
+mod memory;
 mod pii;
 mod progress;
 mod quality;
+mod question;
 mod run;
+mod target;
 mod times;
 
 use crate::error::Error;

@@ -8,19 +8,30 @@ use crate::scan::column::Column;
 const COLUMNS: [&str; 6] =
     ["ip_address", "client", "username", "username_attempt", "visitor_id", "session_id"];
 
-/// Replaces the values of these columns by 16 hexadecimal digits of a keyed BLAKE3 hash. The key is
-/// `$LOGANALYZE_PII_KEY`; without it every run draws its own, so that nothing can be looked up across runs.
-pub fn hash(events: &mut Events) {
-    let key = match std::env::var("LOGANALYZE_PII_KEY") {
-        Ok(text) if !text.is_empty() => {
-            blake3::derive_key("loganalyze 2026-11-20 personal data", text.as_bytes())
-        }
-        _ => std::array::from_fn(|_| rand_byte()),
-    };
-    for name in COLUMNS {
-        if let Some(Column::Text(texts)) = events.columns.get_mut(name) {
-            *texts =
-                texts.map(|text| Some(blake3::keyed_hash(&key, text.as_bytes()).to_hex()[..16].to_owned()));
+/// Replaces personal data by keyed hashes.
+pub struct Hasher {
+    key: [u8; 32],
+}
+
+impl Hasher {
+    /// The key is `$LOGANALYZE_PII_KEY`; without it every run draws its own, so that nothing can be looked up across runs.
+    pub fn new() -> Hasher {
+        let key = match std::env::var("LOGANALYZE_PII_KEY") {
+            Ok(text) if !text.is_empty() => {
+                blake3::derive_key("loganalyze 2026-11-20 personal data", text.as_bytes())
+            }
+            _ => std::array::from_fn(|_| rand_byte()),
+        };
+        Hasher { key }
+    }
+
+    /// Replaces the values of these columns by 16 hexadecimal digits of a keyed BLAKE3 hash.
+    pub fn hash(&self, events: &mut Events) {
+        let hashed = |text: &str| blake3::keyed_hash(&self.key, text.as_bytes()).to_hex()[..16].to_owned();
+        for name in COLUMNS {
+            if let Some(Column::Text(texts)) = events.columns.get_mut(name) {
+                *texts = texts.map(|text| Some(hashed(text)));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The SQL is the specification. Nothing here knows what the steps are or whence the events come.
 
 use super::polars::explain;
+use super::relation::Relation;
 use crate::error::Error;
 use crate::report::Funnel;
 use polars::prelude::*;
@@ -12,15 +13,16 @@ use polars::sql::SQLContext;
 ///
 /// # Errors
 /// `Error::Query` with what Polars does not accept in a condition.
-pub fn query(funnel: &Funnel, events: DataFrame) -> Result<DataFrame, Error> {
-    let context = SQLContext::new();
-    context.register("events", events.lazy());
-    result(funnel, context).map_err(|error| explain(&error))
+pub fn query(funnel: &Funnel, events: &Relation) -> Result<DataFrame, Error> {
+    result(funnel, events).map_err(|error| explain(&error))
 }
 
-fn result(funnel: &Funnel, mut context: SQLContext) -> PolarsResult<DataFrame> {
-    let mut run = |all_rows| context.execute(&funnel.marked_sql(all_rows))?.collect();
-    let marked = if funnel.steps.iter().all(|step| looks_at_its_row(&step.condition)) {
+fn result(funnel: &Funnel, events: &Relation) -> PolarsResult<DataFrame> {
+    let mut context = SQLContext::new();
+    context.register("events", events.lazy());
+    let mut run = |all_rows| events.collect(context.execute(&funnel.marked_sql(all_rows))?);
+    let marked = if events.is_in_memory() && funnel.steps.iter().all(|step| looks_at_its_row(&step.condition))
+    {
         // A cast may fail on a row that the SQL leaves out.
         run(true).or_else(|_| run(false))?
     } else {
@@ -28,7 +30,7 @@ fn result(funnel: &Funnel, mut context: SQLContext) -> PolarsResult<DataFrame> {
     };
     let reached = reached(funnel, &marked)?;
     context.register("reached", reached.lazy());
-    context.execute(&funnel.result_sql())?.collect()
+    events.collect(context.execute(&funnel.result_sql())?)
 }
 
 /// Whether the condition means the same whatever other rows there are. Then the rows that are nobody's may be left out

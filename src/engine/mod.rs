@@ -2,3 +2,4 @@
 
 pub mod funnel;
 pub mod polars;
+pub mod relation;

@@ -1,6 +1,7 @@
 //! The laptop's engine: events as a Polars DataFrame, SQL by Polars.
 //! Knows nothing of the command line and of outputs.
 
+use super::relation::Relation;
 use crate::error::{Error, did_you_mean};
 use crate::events::Events;
 use crate::events::column::{self, Bits, NULL, Texts, Values};
@@ -8,6 +9,7 @@ use crate::report::ResultColumn;
 use crate::schema::{self, Type};
 use polars::prelude::*;
 use polars::sql::SQLContext;
+use polars_arrow::array::BooleanArray;
 use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -48,7 +50,13 @@ fn series(name: &str, column: column::Column) -> PolarsResult<Series> {
             Float64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid)).into_series()
         }
         column::Column::Boolean(values) => {
-            BooleanChunked::from_iter_options(name, values.iter()).into_series()
+            let bits: Bits = values.values.into_iter().collect();
+            let array = BooleanArray::new(
+                polars_arrow::datatypes::ArrowDataType::Boolean,
+                Bitmap::from_u8_vec(bits.to_bytes(), bits.len()),
+                bitmap(&values.valid),
+            );
+            BooleanChunked::with_chunk(name, array).into_series()
         }
         column::Column::Timestamp(values) => {
             integers(name, values).into_datetime(TimeUnit::Microseconds, None).into_series()
@@ -85,10 +93,10 @@ fn text_series(name: PlSmallStr, texts: Texts) -> PolarsResult<Series> {
 ///
 /// # Errors
 /// `Error::Query` with what Polars does not accept, and a nearer name where a column is unknown.
-pub fn query(sql: &str, events: DataFrame) -> Result<DataFrame, Error> {
+pub fn query(sql: &str, events: &Relation) -> Result<DataFrame, Error> {
     let mut context = SQLContext::new();
     context.register("events", events.lazy());
-    context.execute(sql).and_then(|plan| plan.collect()).map_err(|error| explain(&error))
+    context.execute(sql).and_then(|plan| events.collect(plan)).map_err(|error| explain(&error))
 }
 
 /// Checks that this is one SQL expression and nothing more.

@@ -8,6 +8,7 @@ mod visitors;
 mod what;
 
 pub use crate::scan::column;
+pub use visitors::{JOIN_SOURCES, Joined};
 
 use crate::scan::column::{Column, Texts, Values};
 use crate::scan::wanted::Wanted;
@@ -47,22 +48,25 @@ pub fn needs_neighbours(wanted: Wanted) -> bool {
     wanted.names().any(is_neighbours)
 }
 
-/// Adds the wanted derived columns; their sources (see [`with_sources`]) must be there. `session_gap` is the longest
-/// pause within a session, in microseconds.
-pub fn derive(events: &mut Events, wanted: Wanted, session_gap: i64) {
+/// Adds the wanted derived columns but for the sessions' numbers; their sources (see [`with_sources`]) must be there. Events
+/// of one client must not be in several parts; `joined` is what all parts together say of visitors who logged out.
+pub fn derive(events: &mut Events, wanted: Wanted, joined: &Joined) {
     let wanted = with_sources(wanted);
-    let alone = |name: &'static str| Some((name, derived(events, name)?));
-    let names: Vec<_> = wanted.names().filter(|&name| name != "session_number").collect();
+    let alone = |name: &'static str| Some((name, derived(events, name, joined)?));
+    let names: Vec<_> = wanted.names().collect();
     let columns: Vec<_> = names.into_par_iter().filter_map(alone).collect();
     events.columns.extend(columns);
-    if wanted.has("session_number") {
-        let numbers = sessions::session_numbers(events, session_gap);
-        events.columns.insert("session_number", Column::Bigint(numbers));
-    }
+}
+
+/// Adds the sessions' numbers, for which events of one visitor must not be in several parts. `gap` is the longest pause
+/// within a session, in microseconds.
+pub fn derive_sessions(events: &mut Events, gap: i64) {
+    let numbers = sessions::session_numbers(events, gap);
+    events.columns.insert("session_number", Column::Bigint(numbers));
 }
 
 /// A derived column that needs no other derived one, `None` if it is not one of these.
-fn derived(events: &Events, name: &str) -> Option<Column> {
+fn derived(events: &Events, name: &str, joined: &Joined) -> Option<Column> {
     Some(match name {
         "event_date" => Column::Date(moment::date(events.times("timestamp"))),
         "event_hour" => Column::Bigint(moment::hour(events.times("timestamp"))),
@@ -71,7 +75,7 @@ fn derived(events: &Events, name: &str) -> Option<Column> {
         "product" => Column::Bigint(what::product(events)),
         "page" => Column::Text(what::page(events)),
         "paired" => Column::Boolean(pairs::paired(events, &clients(events))),
-        "visitor_id" => Column::Text(visitors::visitor_ids(events, &clients(events))),
+        "visitor_id" => Column::Text(joined.rename(visitors::visitor_ids(events))),
         _ => return None,
     })
 }

@@ -6,29 +6,71 @@
 //! (that client). The id that a client shows for the first time next within 30 minutes of a log-out goes on as the
 //! visitor who logged out.
 
-use super::{Events, rows_by_group};
+use super::{Events, clients, rows_by_group};
 use crate::scan::column::{Dictionary, NULL, Texts, Values};
 use crate::scan::time::SECOND;
 
 /// How long a client is remembered.
 const MEMORY: i64 = 30 * 60 * SECOND;
 
+/// What [`Joined::add`] needs.
+pub const JOIN_SOURCES: [&str; 4] = ["timestamp", "event_type", "session_id", "client"];
+
+/// Which names are one visitor's, because of log-outs: what several parts of the events say together.
+#[derive(Debug, Default)]
+pub struct Joined {
+    names: Dictionary,
+    same: Sets,
+}
+
+impl Joined {
+    /// Adds what these events say.
+    pub fn add(&mut self, events: &Events) {
+        let clients = clients(events);
+        let mut search = Search::new(events, &clients);
+        search.run();
+        for (one, other) in std::mem::take(&mut search.joins) {
+            if let (Some(one), Some(other)) = (search.name(one), search.name(other)) {
+                let [one, other] = [one, other].map(|name| self.names.code(name.as_bytes()));
+                self.same.grow(self.names.len());
+                self.same.join(one, other);
+            }
+        }
+    }
+
+    /// The visitors with the names that all parts together give them.
+    pub fn rename(&self, visitors: Texts) -> Texts {
+        if self.names.is_empty() {
+            return visitors;
+        }
+        let mut same = self.same.clone();
+        let mut first: Vec<Option<&str>> = vec![None; self.names.len()];
+        for (code, name) in self.names.iter().enumerate() {
+            let first = &mut first[same.root(code as u32) as usize];
+            *first = Some(first.map_or(name, |first| first.min(name)));
+        }
+        let mut new_name = |name: &str| Some(first[same.root(self.names.find(name)?) as usize]?.to_owned());
+        let mut changed = Dictionary::default();
+        let new: Vec<u32> = visitors
+            .dictionary
+            .iter()
+            .map(|name| changed.code(new_name(name).as_deref().unwrap_or(name).as_bytes()))
+            .collect();
+        let mut renamed = Texts { codes: Vec::with_capacity(visitors.codes.len()), dictionary: changed };
+        renamed.append_codes(&visitors.codes, &new);
+        renamed
+    }
+}
+
 /// A value for each row: the visitor's short hash; null where there is neither id nor client.
-pub fn visitor_ids(events: &Events, clients: &[u32]) -> Texts {
-    let client_count = events.texts("client").dictionary.len() + 1;
-    let sessions = events.texts("session_id");
-    let mut search = Search {
-        times: events.times("timestamp"),
-        ids: ids(sessions),
-        names: &sessions.dictionary,
-        logouts: logouts(events),
-        visitors: vec![NULL; events.rows],
-        same: Sets::new(sessions.dictionary.len() + client_count),
-        first_client: vec![NULL; sessions.dictionary.len()],
-    };
-    search.run(clients, client_count);
-    let Search { visitors, mut same, .. } = search;
-    name(events, &visitors, &mut same)
+pub fn visitor_ids(events: &Events) -> Texts {
+    let clients = clients(events);
+    let mut search = Search::new(events, &clients);
+    search.run();
+    for &(one, other) in &search.joins {
+        search.same.join(one, other);
+    }
+    search.names()
 }
 
 /// Each row's id: the code of its session id, [`NULL`] where that is none.
@@ -46,19 +88,43 @@ fn logouts(events: &Events) -> Vec<bool> {
 
 /// Visitors are numbered: first the ids, then the clients.
 struct Search<'a> {
+    clients: &'a [u32],
+    client_names: &'a Dictionary,
     times: &'a Values<i64>,
     ids: Vec<u32>,
     names: &'a Dictionary,
     logouts: Vec<bool>,
     visitors: Vec<u32>,
+    /// Visitors who are the same, because of a log-out.
+    joins: Vec<(u32, u32)>,
     same: Sets,
     /// The last client that each id was met at.
     first_client: Vec<u32>,
 }
 
-impl Search<'_> {
-    fn run(&mut self, clients: &[u32], client_count: usize) {
-        let (mut rows, starts) = rows_by_group(clients, client_count);
+impl<'a> Search<'a> {
+    fn new(events: &'a Events, clients: &'a [u32]) -> Self {
+        let sessions = events.texts("session_id");
+        let client_names = &events.texts("client").dictionary;
+        let mut same = Sets::default();
+        same.grow(sessions.dictionary.len() + client_names.len() + 1);
+        Search {
+            clients,
+            client_names,
+            times: events.times("timestamp"),
+            ids: ids(sessions),
+            names: &sessions.dictionary,
+            logouts: logouts(events),
+            visitors: vec![NULL; events.rows],
+            joins: Vec::new(),
+            same,
+            first_client: vec![NULL; sessions.dictionary.len()],
+        }
+    }
+
+    fn run(&mut self) {
+        let client_count = self.client_names.len() + 1;
+        let (mut rows, starts) = rows_by_group(self.clients, client_count);
         for client in 0..client_count {
             let rows = &mut rows[starts[client]..starts[client + 1]];
             self.name_timeless(rows, client);
@@ -143,49 +209,52 @@ impl Search<'_> {
             if let Some(&(shown, id)) = new_ids.get(next)
                 && shown - time <= MEMORY
             {
-                self.same.join(self.visitors[row as usize], id);
+                self.joins.push((self.visitors[row as usize], id));
             }
         }
     }
-}
 
-/// The visitors' names: a joined visitor has the first of its ids' names in alphabetical order, so that it does not
-/// depend on the order of lines.
-fn name(events: &Events, visitors: &[u32], same: &mut Sets) -> Texts {
-    let names = &events.texts("session_id").dictionary;
-    let clients = &events.texts("client").dictionary;
-    let name_of = |visitor: usize| match visitor.checked_sub(names.len()) {
-        None => Some(names.get(visitor as u32)),
-        Some(client) => (client < clients.len()).then(|| clients.get(client as u32)),
-    };
-    let mut first: Vec<Option<&str>> = vec![None; same.parents.len()];
-    let mut used = vec![false; same.parents.len()];
-    visitors.iter().for_each(|&visitor| used[visitor as usize] = true);
-    for visitor in (0..used.len()).filter(|&visitor| used[visitor]) {
-        let root = same.root(visitor as u32) as usize;
-        if let Some(name) = name_of(visitor)
-            && first[root].as_ref().is_none_or(|first| name < *first)
-        {
-            first[root] = Some(name);
+    /// A visitor's own name, `None` for the client that is none.
+    fn name(&self, visitor: u32) -> Option<&'a str> {
+        match (visitor as usize).checked_sub(self.names.len()) {
+            None => Some(self.names.get(visitor)),
+            Some(client) => (client < self.client_names.len()).then(|| self.client_names.get(client as u32)),
         }
     }
-    let mut dictionary = Dictionary::default();
-    let codes: Vec<u32> = first
-        .iter()
-        .map(|name| name.as_ref().map_or(NULL, |name| dictionary.code(name.as_bytes())))
-        .collect();
-    let codes = visitors.iter().map(|&visitor| codes[same.root(visitor) as usize]).collect();
-    Texts { codes, dictionary }
+
+    /// The visitors' names: a joined visitor has the first of its names in alphabetical order, so that it does not depend on
+    /// the order of lines.
+    fn names(mut self) -> Texts {
+        let count = self.same.parents.len();
+        let mut used = vec![false; count];
+        self.visitors.iter().for_each(|&visitor| used[visitor as usize] = true);
+        let mut first: Vec<Option<&str>> = vec![None; count];
+        for visitor in (0..count as u32).filter(|&visitor| used[visitor as usize]) {
+            let root = self.same.root(visitor) as usize;
+            if let Some(name) = self.name(visitor)
+                && first[root].is_none_or(|first| name < first)
+            {
+                first[root] = Some(name);
+            }
+        }
+        let mut dictionary = Dictionary::default();
+        let codes: Vec<u32> =
+            first.iter().map(|name| name.map_or(NULL, |name| dictionary.code(name.as_bytes()))).collect();
+        let code = |&visitor: &u32| codes[self.same.root(visitor) as usize];
+        Texts { codes: self.visitors.iter().map(code).collect(), dictionary }
+    }
 }
 
 /// Disjoint sets (union–find with path halving).
+#[derive(Debug, Clone, Default)]
 struct Sets {
     parents: Vec<u32>,
 }
 
 impl Sets {
-    fn new(count: usize) -> Self {
-        Sets { parents: (0..count as u32).collect() }
+    /// Adds sets of one up to this number.
+    fn grow(&mut self, count: usize) {
+        self.parents.extend(self.parents.len() as u32..count as u32);
     }
 
     fn root(&mut self, mut of: u32) -> u32 {

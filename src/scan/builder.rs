@@ -46,6 +46,23 @@ pub struct Rows {
     pub count: usize,
 }
 
+impl Rows {
+    /// About how many bytes they take.
+    pub fn bytes(&self) -> usize {
+        let width = |cells: &Cells| match cells {
+            Cells::Bigint(_) | Cells::Double(_) | Cells::Timestamp(_) => 8,
+            Cells::Boolean(_) => 1,
+            Cells::Text(_) => 4,
+        };
+        self.cells.iter().map(width).sum::<usize>() * self.count
+    }
+
+    /// The rows, of which only the number stays.
+    pub fn take(&mut self) -> Rows {
+        Rows { cells: std::mem::take(&mut self.cells), count: self.count }
+    }
+}
+
 /// How lines become rows.
 #[derive(Debug, Clone)]
 pub struct RowSettings {
@@ -171,6 +188,17 @@ impl RowBuilder {
         std::mem::replace(&mut self.rows, empty)
     }
 
+    /// About how many bytes the texts of the rows take.
+    pub fn dictionary_bytes(&self) -> usize {
+        self.columns.iter().map(|plan| plan.dictionary.bytes()).sum()
+    }
+
+    /// The dictionaries of the text columns, as [`RowBuilder::into_dictionaries`] has them; the next rows begin new ones.
+    pub fn take_dictionaries(&mut self) -> Vec<Dictionary> {
+        let new = RowBuilder::new(self.settings.clone());
+        std::mem::replace(self, new).into_dictionaries()
+    }
+
     /// The dictionaries of the text columns, in the order of [`built`]; those of others are empty.
     pub fn into_dictionaries(self) -> Vec<Dictionary> {
         self.columns.into_iter().map(|plan| plan.dictionary).collect()
@@ -277,9 +305,7 @@ fn merge_column(
             (Column::Double(all), Cells::Double(values)) => all.append(&values),
             (Column::Boolean(all), Cells::Boolean(values)) => all.append(&values),
             (Column::Text(all), Cells::Text(codes)) => {
-                let new = &new_codes[thread];
-                all.codes
-                    .extend(codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }));
+                all.append_codes(&codes, &new_codes[thread]);
             }
             _ => unreachable!("every chunk has the same columns"),
         }

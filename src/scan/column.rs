@@ -187,6 +187,11 @@ impl Dictionary {
         self.codes.find(wanted, |code| entry(&self.bytes, &self.ends, *code) == text.as_bytes()).copied()
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>() + self.codes.capacity() * 5
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -237,6 +242,11 @@ impl Texts {
         self.codes.push(code);
     }
 
+    /// Adds rows whose codes have others here: `new`, by the code there.
+    pub fn append_codes(&mut self, codes: &[u32], new: &[u32]) {
+        self.codes.extend(codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }));
+    }
+
     /// The same rows with every distinct text changed; `None` becomes null.
     pub fn map(&self, change: impl Fn(&str) -> Option<String>) -> Texts {
         let mut dictionary = Dictionary::default();
@@ -282,6 +292,26 @@ impl Column {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Adds the rows of another column of the same type.
+    ///
+    /// # Panics
+    /// If it is of another type.
+    pub fn append(&mut self, other: &Column) {
+        match (self, other) {
+            (Column::Bigint(all), Column::Bigint(values)) => all.append(values),
+            (Column::Timestamp(all), Column::Timestamp(values)) => all.append(values),
+            (Column::Date(all), Column::Date(values)) => all.append(values),
+            (Column::Double(all), Column::Double(values)) => all.append(values),
+            (Column::Boolean(all), Column::Boolean(values)) => all.append(values),
+            (Column::Text(all), Column::Text(texts)) => {
+                let new: Vec<u32> =
+                    texts.dictionary.iter().map(|text| all.dictionary.code(text.as_bytes())).collect();
+                all.append_codes(&texts.codes, &new);
+            }
+            _ => panic!("a column has one type"),
+        }
     }
 
     /// An order of two rows that is equal only where their values are.

@@ -80,6 +80,16 @@ impl LineReader {
         }
     }
 
+    /// As [`RowBuilder::dictionary_bytes`] has it.
+    pub fn dictionary_bytes(&self) -> usize {
+        self.builder.dictionary_bytes()
+    }
+
+    /// As [`RowBuilder::take_dictionaries`] has it.
+    pub fn take_dictionaries(&mut self) -> Vec<Dictionary> {
+        self.builder.take_dictionaries()
+    }
+
     pub fn into_dictionaries(self) -> Vec<Dictionary> {
         self.builder.into_dictionaries()
     }

@@ -13,6 +13,7 @@ pub mod json;
 mod line;
 pub mod redact;
 pub mod reject;
+pub mod spill;
 pub mod stops;
 pub mod time;
 pub mod wanted;
@@ -25,6 +26,7 @@ use column::{Column, Dictionary};
 use line::{Chunk, LineReader};
 use redact::Redaction;
 use reject::{Reject, Tally};
+use spill::Spill;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -47,7 +49,14 @@ pub struct Settings {
     pub keep_all_rejects: bool,
     /// How the marks of a chunk are made.
     pub kernel: Kernel,
+    /// How many bytes the rows may take before they go to temporary files; without this, any number.
+    pub row_bytes: Option<usize>,
+    /// Whether rows that go to temporary files carry the number of their file, in a column [`FILE`].
+    pub number_files: bool,
 }
+
+/// The column of file numbers.
+pub const FILE: &str = "file";
 
 /// How far a scan is, for whoever looks from another thread.
 #[derive(Debug, Default)]
@@ -78,6 +87,8 @@ pub struct Scanned {
     pub files: Vec<FileScan>,
     /// Rejected lines in order: all or some, as asked for.
     pub rejects: Vec<Reject>,
+    /// Where the rows are if they took more room than they may; `columns` is empty then, and the rows are in no order.
+    pub spilled: Option<Spill>,
 }
 
 impl Scanned {
@@ -104,6 +115,8 @@ impl Default for Settings {
             max_line_bytes: 64 << 20,
             keep_all_rejects: true,
             kernel: Kernel::best(),
+            row_bytes: None,
+            number_files: false,
         }
     }
 }
@@ -115,7 +128,9 @@ pub fn scan_bytes(bytes: &[u8], settings: &Settings) -> Scanned {
     let info = crate::input::Chunk { offset: 0, overlong: false, discarded: 0 };
     let found = reader.chunk(&mut bytes.to_vec(), &info);
     let batch = Batch { file: 0, chunk: 0, thread: 0, found };
-    assemble(&[file], settings, vec![batch], &[reader.into_dictionaries()])
+    let (mut scanned, chunks) = assemble(&[file], vec![batch]);
+    scanned.columns = columns(settings, chunks, &[reader.into_dictionaries()]);
+    scanned
 }
 
 /// One file that threads take chunks from in turn.
@@ -149,11 +164,22 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
         .iter()
         .map(|file| Shared { file, state: Mutex::default(), done: AtomicBool::new(false) })
         .collect();
+    let spill = match settings.row_bytes {
+        Some(_) => Some(Spill::new(PARTS * settings.threads).map_err(Error::Temporary)?),
+        None => None,
+    };
     let failed = AtomicBool::new(false);
     let first_open = AtomicUsize::new(0);
     let work = |thread: usize| {
-        let worker =
-            Worker { thread, shared: &shared, settings, progress, failed: &failed, first_open: &first_open };
+        let worker = Worker {
+            thread,
+            shared: &shared,
+            settings,
+            progress,
+            failed: &failed,
+            first_open: &first_open,
+            spill: spill.as_ref(),
+        };
         worker.run().inspect_err(|_| failed.store(true, Ordering::Relaxed))
     };
     let results: Vec<Result<_, Error>> = std::thread::scope(|scope| {
@@ -168,12 +194,46 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
     });
     let mut batches = Vec::new();
     let mut dictionaries = Vec::new();
+    let spill = spill.filter(|spill| spill.rows() > 0);
     for result in results {
-        let (found, dictionary) = result?;
+        let (mut found, mut dictionary) = result?;
+        if let Some(spill) = &spill {
+            let held = std::mem::take(&mut dictionary);
+            spill_rows(spill, settings, &mut found, held)?;
+        }
         batches.extend(found);
         dictionaries.push(dictionary);
     }
-    Ok(assemble(files, settings, batches, &dictionaries))
+    let (mut scanned, chunks) = assemble(files, batches);
+    if spill.is_none() {
+        scanned.columns = columns(settings, chunks, &dictionaries);
+    }
+    scanned.spilled = spill;
+    Ok(scanned)
+}
+
+/// How many parts of the rows in temporary files there are for each thread: so many that one fits into the memory that is
+/// left, even if there are a hundred times as many rows as there is room for.
+const PARTS: usize = 64;
+
+/// Moves the rows that these batches still hold to temporary files; they have these dictionaries.
+fn spill_rows(
+    spill: &Spill,
+    settings: &Settings,
+    batches: &mut [Batch],
+    dictionaries: Vec<Dictionary>,
+) -> Result<(), Error> {
+    let names: Vec<_> = builder::built(settings.rows.wanted).collect();
+    let held: Vec<_> = batches.iter_mut().filter(|batch| batch.found.rows.bytes() > 0).collect();
+    let number = |batch: &&mut Batch| std::iter::repeat_n(batch.file as i64, batch.found.rows.count);
+    let files = Column::Bigint(column::Values::all(held.iter().flat_map(number).collect()));
+    let rows = held.into_iter().map(|batch| (0, batch.found.rows.take())).collect();
+    let columns = merge(&names, rows, &[dictionaries]);
+    let mut named: spill::Named = names.into_iter().zip(columns).collect();
+    if settings.number_files {
+        named.push((FILE, files));
+    }
+    spill.add(&named, Some("client"), spill.rows()).map_err(Error::Temporary)
 }
 
 struct Worker<'a> {
@@ -183,17 +243,27 @@ struct Worker<'a> {
     progress: &'a Progress,
     failed: &'a AtomicBool,
     first_open: &'a AtomicUsize,
+    spill: Option<&'a Spill>,
 }
 
 impl Worker<'_> {
     fn run(&self) -> Result<(Vec<Batch>, Vec<Dictionary>), Error> {
         let mut reader = LineReader::new(self.settings);
         let mut buffer = Vec::new();
-        let mut batches = Vec::new();
+        let mut batches: Vec<Batch> = Vec::new();
+        let (mut held, mut spilled) = (0, 0);
+        let room = self.settings.row_bytes.map_or(usize::MAX, |bytes| bytes / self.settings.threads);
         while !self.failed.load(Ordering::Relaxed) {
             let Some((file, chunk, info)) = self.next_chunk(&mut buffer)? else { break };
             let found = reader.chunk(&mut buffer, &info);
+            held += found.rows.bytes();
             batches.push(Batch { file, chunk, thread: self.thread, found });
+            if let Some(spill) = self.spill
+                && held + reader.dictionary_bytes() > room
+            {
+                spill_rows(spill, self.settings, &mut batches[spilled..], reader.take_dictionaries())?;
+                (held, spilled) = (0, batches.len());
+            }
         }
         Ok((batches, reader.into_dictionaries()))
     }
@@ -255,13 +325,9 @@ impl Worker<'_> {
     }
 }
 
-/// Puts the chunks back into the order of the files and numbers the rejected lines.
-fn assemble(
-    files: &[LogFile],
-    settings: &Settings,
-    mut batches: Vec<Batch>,
-    dictionaries: &[Vec<Dictionary>],
-) -> Scanned {
+/// Puts the chunks back into the order of the files and numbers the rejected lines. The chunks' rows come with the thread
+/// that read them.
+fn assemble(files: &[LogFile], mut batches: Vec<Batch>) -> (Scanned, Vec<(usize, Rows)>) {
     batches.sort_by_key(|batch| (batch.file, batch.chunk));
     let mut scanned = Scanned::default();
     for file in files {
@@ -287,8 +353,16 @@ fn assemble(
         account.rows.end = scanned.rows;
         chunks.push((thread, found.rows));
     }
+    (scanned, chunks)
+}
+
+/// The built columns of these chunks.
+fn columns(
+    settings: &Settings,
+    chunks: Vec<(usize, Rows)>,
+    dictionaries: &[Vec<Dictionary>],
+) -> BTreeMap<&'static str, Column> {
     let names: Vec<_> = builder::built(settings.rows.wanted).collect();
     let columns = merge(&names, chunks, dictionaries);
-    scanned.columns = names.into_iter().zip(columns).collect();
-    scanned
+    names.into_iter().zip(columns).collect()
 }

@@ -4,7 +4,7 @@
 use crate::funnel_kernel::query_both;
 use crate::harness::Random;
 use loganalyze::engine::polars as engine;
-use loganalyze::events::{Events, derive, with_sources};
+use loganalyze::events::{Events, Joined, derive, derive_sessions, with_sources};
 use loganalyze::report::{self, Entity, Funnel, Step, columns_of};
 use loganalyze::scan::time::SECOND;
 use loganalyze::scan::wanted::Wanted;
@@ -75,7 +75,10 @@ fn by_sql(funnel: &Funnel, events: &[Event]) -> (Answer, Vec<Option<i64>>) {
     let scanned = scan_bytes(bytes.as_bytes(), &settings);
     assert_eq!(scanned.rows, events.len());
     let mut columns = Events { columns: scanned.columns, rows: scanned.rows };
-    derive(&mut columns, sources, 30 * 60 * SECOND);
+    derive(&mut columns, sources, &Joined::default());
+    if sources.has("session_number") {
+        derive_sessions(&mut columns, 30 * 60 * SECOND);
+    }
     let sessions = columns.integers("session_number").iter().collect();
     let names: Vec<&str> = wanted.names().collect();
     let result = query_both(funnel, &engine::frame(columns, &names, None).unwrap());

@@ -2,14 +2,15 @@
 //! and in whatever order the rows come.
 
 use crate::harness::Random;
+use loganalyze::engine::relation::Relation;
 use loganalyze::engine::{funnel, polars as engine};
 use loganalyze::report::{Entity, Funnel, Step};
 use polars::prelude::*;
 
 /// What both say of these events.
 pub fn query_both(asked: &Funnel, events: &DataFrame) -> DataFrame {
-    let by_sql = engine::query(&asked.sql(), events.clone()).unwrap();
-    let by_kernel = funnel::query(asked, events.clone()).unwrap();
+    let by_sql = engine::query(&asked.sql(), &Relation::in_memory(events.clone())).unwrap();
+    let by_kernel = funnel::query(asked, &Relation::in_memory(events.clone())).unwrap();
     assert_eq!(by_kernel.schema(), by_sql.schema());
     assert!(by_kernel.equals_missing(&by_sql), "{by_kernel}\nis not\n{by_sql}\n{asked:?}");
     by_kernel
@@ -110,7 +111,9 @@ fn the_order_of_rows_does_not_matter() {
             let mut order: Vec<IdxSize> = (0..frame.height() as IdxSize).collect();
             (1..order.len()).rev().for_each(|at| order.swap(at, random.below(at + 1)));
             let shuffled = frame.take(&IdxCa::from_vec("".into(), order)).unwrap();
-            assert!(funnel::query(&funnel, shuffled).unwrap().equals_missing(&expected));
+            assert!(
+                funnel::query(&funnel, &Relation::in_memory(shuffled)).unwrap().equals_missing(&expected)
+            );
         }
     }
 }
@@ -140,7 +143,7 @@ fn a_funnel_may_have_many_steps() {
     assert_eq!(found.height(), 40);
     // Of more than 53 steps the SQL's rank is no longer exact, of more than a machine word's bits neither is a mask.
     let all = asked(&["paired"; 200], i64::MAX, Entity::User);
-    let found = funnel::query(&all, frame).unwrap();
+    let found = funnel::query(&all, &Relation::in_memory(frame)).unwrap();
     let visitors: Vec<i64> = found.column("visitors").unwrap().i64().unwrap().iter().flatten().collect();
     assert!(visitors.is_sorted_by(|one, next| one >= next) && visitors[3] > 0 && visitors[199] == 0);
 }

@@ -1,0 +1,177 @@
+//! From log files to a relation that queries run over: scan, derive, and where memory is limited, by way of temporary
+//! files. Knows nothing of the queries but the columns they need.
+
+use super::account::{Account, Limit, write_rejects};
+use super::args::Common;
+use super::quality::Quality;
+use super::{pii, progress};
+use crate::engine::polars::frame;
+use crate::engine::relation::{Relation, Table};
+use crate::error::Error;
+use crate::events::column::Column;
+use crate::events::{Events, JOIN_SOURCES, Joined, derive, derive_sessions};
+use crate::input::LogFile;
+use crate::scan::spill::Spill;
+use crate::scan::wanted::Wanted;
+use crate::scan::{FILE, FileScan, Scanned, Settings, scan, time::SECOND};
+use std::ops::Range;
+use std::time::Instant;
+
+/// The longest pause within a session, microseconds.
+const SESSION_GAP: i64 = 30 * 60 * SECOND;
+
+/// What is to be loaded, and how.
+pub struct Plan<'a> {
+    pub files: &'a [LogFile],
+    pub settings: &'a Settings,
+    /// How many rejects are too many.
+    pub limit: Limit,
+    /// The columns that the relation is to have.
+    pub columns: Wanted,
+    /// The events that it is to have, microseconds.
+    pub range: Option<&'a Range<i64>>,
+    /// Whether the files' quality is asked for.
+    pub quality: bool,
+    /// Whether it is asked when the first and the last event happened.
+    pub span: bool,
+}
+
+/// What was read, ready for queries.
+pub struct Loaded {
+    pub relation: Relation,
+    pub quality: Quality,
+    /// The first and the last event's time, microseconds.
+    pub span: Option<(i64, i64)>,
+    pub files: Vec<FileScan>,
+    pub account: Account,
+}
+
+/// Reads the logs.
+///
+/// # Errors
+/// A file that cannot be read, too many rejects, no room for temporary files.
+pub fn load(options: &Common, plan: &Plan) -> Result<Loaded, Error> {
+    let begin = Instant::now();
+    let scanned =
+        progress::watch(plan.files, !options.quiet, |progress| scan(plan.files, plan.settings, progress))?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let account = Account { tally: scanned.total(), files: plan.files.len(), seconds };
+    if let Some(path) = &options.rejects {
+        write_rejects(path, &scanned)?;
+    }
+    if let Err(error) = account.check(plan.limit, &scanned.rejects) {
+        if let Some(path) = &options.summary {
+            account.write_summary(path)?;
+        }
+        return Err(error);
+    }
+    let mut loader = Loader {
+        plan,
+        wanted: plan.settings.rows.wanted,
+        pii: options.hash_pii.then(pii::Hasher::new),
+        quality: Quality::new(scanned.files.len()),
+        span: None,
+    };
+    let Scanned { columns, rows, files, spilled, .. } = scanned;
+    let relation = match spilled {
+        Some(spill) => loader.from_spill(&spill)?,
+        None => loader.from_memory(Events { columns, rows }, &files)?,
+    };
+    let Loader { quality, span, .. } = loader;
+    Ok(Loaded { relation, quality, span, files, account })
+}
+
+struct Loader<'a> {
+    plan: &'a Plan<'a>,
+    wanted: Wanted,
+    pii: Option<pii::Hasher>,
+    quality: Quality,
+    span: Option<(i64, i64)>,
+}
+
+impl Loader<'_> {
+    fn from_memory(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
+        derive(&mut events, self.wanted, &Joined::default());
+        if self.wanted.has("session_number") {
+            derive_sessions(&mut events, SESSION_GAP);
+        }
+        if self.plan.quality {
+            for (number, file) in files.iter().enumerate() {
+                file.rows.clone().for_each(|row| self.quality.add(&events, row, number));
+            }
+        }
+        Ok(Relation::in_memory(self.frame(events)?))
+    }
+
+    /// Part by part. What is said by all parts together is found first.
+    fn from_spill(&mut self, spill: &Spill) -> Result<Relation, Error> {
+        let joined = self.joined(spill)?;
+        let mut names: Vec<_> = self.wanted.names().collect();
+        names.push(FILE);
+        let mut table = Table::new()?;
+        if !self.wanted.has("session_number") {
+            for part in 0..spill.parts() {
+                let Some(mut events) = read(spill, part, &names)? else { continue };
+                derive(&mut events, self.wanted, &joined);
+                self.add_quality(&events);
+                table.add(&self.frame(events)?)?;
+            }
+            return table.finish();
+        }
+        // A visitor may have had several clients; sessions need all of a visitor's events.
+        let by_visitor = Spill::new(spill.parts()).map_err(Error::Temporary)?;
+        for part in 0..spill.parts() {
+            let Some(mut events) = read(spill, part, &names)? else { continue };
+            derive(&mut events, self.wanted, &joined);
+            self.add_quality(&events);
+            let columns = events.columns.into_iter().collect();
+            by_visitor.add(&columns, Some("visitor_id"), 0).map_err(Error::Temporary)?;
+        }
+        for part in 0..by_visitor.parts() {
+            let Some(mut events) = read(&by_visitor, part, &names)? else { continue };
+            derive_sessions(&mut events, SESSION_GAP);
+            table.add(&self.frame(events)?)?;
+        }
+        table.finish()
+    }
+
+    fn joined(&self, spill: &Spill) -> Result<Joined, Error> {
+        let mut joined = Joined::default();
+        if self.wanted.has("visitor_id") {
+            for part in 0..spill.parts() {
+                if let Some(events) = read(spill, part, &JOIN_SOURCES)? {
+                    joined.add(&events);
+                }
+            }
+        }
+        Ok(joined)
+    }
+
+    fn add_quality(&mut self, events: &Events) {
+        if let Some(Column::Bigint(files)) = events.columns.get(FILE) {
+            (0..events.rows).for_each(|row| self.quality.add(events, row, files.values[row] as usize));
+        }
+    }
+
+    /// The columns that queries need, of the events that they may see.
+    fn frame(&mut self, mut events: Events) -> Result<polars::prelude::DataFrame, Error> {
+        if let Some(pii) = &self.pii {
+            pii.hash(&mut events);
+        }
+        if self.plan.span {
+            let inside = |time: &i64| self.plan.range.is_none_or(|range| range.contains(time));
+            for time in events.times("timestamp").iter().flatten().filter(inside) {
+                let (first, last) = self.span.unwrap_or((time, time));
+                self.span = Some((first.min(time), last.max(time)));
+            }
+        }
+        let names: Vec<_> = self.plan.columns.names().collect();
+        frame(events, &names, self.plan.range)
+    }
+}
+
+/// One part's events, if there are any.
+fn read(spill: &Spill, part: usize, names: &[&'static str]) -> Result<Option<Events>, Error> {
+    let (columns, rows) = spill.read(part, names).map_err(Error::Temporary)?;
+    Ok((rows > 0).then(|| Events { columns: columns.into_iter().collect(), rows }))
+}

@@ -1,0 +1,120 @@
+//! Where results go: standard output, a file, or a folder with a file for each. Knows nothing of how they were made.
+
+use super::args::{Common, When};
+use crate::error::Error;
+use crate::sink::{self, About, Format, Style, write_atomically};
+use polars::prelude::DataFrame;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Where results go, and in which format.
+pub struct Target {
+    pub format: Format,
+    place: Place,
+    color: When,
+}
+
+enum Place {
+    /// The one result.
+    Stdout,
+    /// One result behind the other, each with a title.
+    Titled,
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+impl Target {
+    /// Of a command with one result.
+    ///
+    /// # Errors
+    /// `Error::Usage` where the file's name does not say which format to write.
+    pub fn of_one(format: Option<&str>, output: Option<&Path>, color: When) -> Result<Target, Error> {
+        let format = match (named(format)?, output) {
+            (Some(format), _) => format,
+            (None, Some(path)) => Format::from_path(path)?,
+            (None, None) if std::io::stdout().is_terminal() => Format::Table,
+            (None, None) => Format::Csv,
+        };
+        let place = output.map_or(Place::Stdout, |path| Place::File(path.to_owned()));
+        Ok(Target { format, place, color })
+    }
+
+    /// Of a command with several results.
+    ///
+    /// # Errors
+    /// `Error::Usage` for a format that cannot hold several; `Error::Write` if the folder cannot be made.
+    pub fn of_several(options: &Common) -> Result<Target, Error> {
+        let format = named(options.format.as_deref())?;
+        let Some(folder) = &options.output else {
+            let format = format.unwrap_or(Format::Table);
+            if !matches!(format, Format::Table | Format::Markdown) {
+                return Err(Error::Usage(format!(
+                    "several results do not fit into one stream of {}: name a folder with -o, or take --format table or markdown",
+                    format.name()
+                )));
+            }
+            return Ok(Target { format, place: Place::Titled, color: options.color });
+        };
+        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+        let place = Place::Folder(folder.clone());
+        Ok(Target { format: format.unwrap_or(Format::Csv), place, color: options.color })
+    }
+
+    /// Writes a result; a file is written whole or not at all.
+    ///
+    /// # Errors
+    /// `Error::Write` or `Error::Stdout`.
+    pub fn write(&self, result: &DataFrame, about: &About, title: &str) -> Result<(), Error> {
+        match &self.place {
+            Place::Stdout => self.print(result, about),
+            Place::Titled => {
+                let mark = if self.format == Format::Markdown { "## " } else { "" };
+                let mut stdout = std::io::stdout();
+                writeln!(stdout, "{mark}{}: {title}\n", about.name).map_err(Error::Stdout)?;
+                self.print(result, about)?;
+                writeln!(stdout).map_err(Error::Stdout)
+            }
+            Place::File(path) => self.save(path, result, about),
+            Place::Folder(folder) => {
+                let name = format!("{}.{}", about.name, self.format.endings()[0]);
+                self.save(&folder.join(name), result, about)
+            }
+        }
+    }
+
+    fn save(&self, path: &Path, result: &DataFrame, about: &About) -> Result<(), Error> {
+        let style = Style { color: false, width: None };
+        write_atomically(path, |out| sink::write(self.format, result, about, &style, out))
+    }
+
+    fn print(&self, result: &DataFrame, about: &About) -> Result<(), Error> {
+        let mut stdout = std::io::stdout();
+        let terminal = stdout.is_terminal();
+        let width = if terminal { terminal_width() } else { None };
+        let style = Style { color: use_color(self.color, terminal), width };
+        sink::write(self.format, result, about, &style, &mut stdout).map_err(Error::Stdout)
+    }
+}
+
+fn named(format: Option<&str>) -> Result<Option<Format>, Error> {
+    let of_name = |name: &str| {
+        let found = Format::ALL.into_iter().find(|format| format.name() == name);
+        found.ok_or_else(|| Error::Usage(format!("no format is called '{name}'")))
+    };
+    format.map(of_name).transpose()
+}
+
+/// As no-color.org says: NO_COLOR, if set and not empty, turns colour off unless the user asks for it.
+fn use_color(when: When, terminal: bool) -> bool {
+    match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+/// The terminal's columns, `$COLUMNS` first.
+fn terminal_width() -> Option<u16> {
+    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    given.or_else(|| comfy_table::Table::new().width())
+}

@@ -1,0 +1,309 @@
+//! Rows that memory has no room for, in temporary files. Rows that may have to do with each other lie in one part, so that
+//! a part can be looked at alone. The files have no name: however the program ends, nothing of them stays.
+//! Knows nothing of what the rows are for.
+
+use super::column::{Bits, Column, NULL, Texts, Values};
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::{Mutex, PoisonError};
+
+/// Columns by name.
+pub type Named = Vec<(&'static str, Column)>;
+
+/// Rows in temporary files, in parts.
+#[derive(Debug)]
+pub struct Spill {
+    parts: Vec<Mutex<Part>>,
+}
+
+/// A part's file: segments, each of them a header (number of rows, and of each column name's number and the bytes that it
+/// takes) and the columns.
+#[derive(Debug)]
+struct Part {
+    file: File,
+    rows: usize,
+}
+
+/// The bytes of one part's rows before they are written.
+struct Segment {
+    rows: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Spill {
+    /// So many empty parts.
+    ///
+    /// # Errors
+    /// If there is no place for temporary files (`$TMPDIR`, else `/tmp`).
+    pub fn new(parts: usize) -> io::Result<Spill> {
+        let part = || Ok(Mutex::new(Part { file: tempfile::tempfile()?, rows: 0 }));
+        Ok(Spill { parts: (0..parts).map(|_| part()).collect::<io::Result<_>>()? })
+    }
+
+    /// How many parts there are.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// How many rows there are in all parts.
+    pub fn rows(&self) -> usize {
+        self.parts.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).rows).sum()
+    }
+
+    /// Adds these rows: those with the same text in the column `key` to the same part, or without a key all of them to the
+    /// part of number `otherwise`.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn add(&self, columns: &Named, key: Option<&str>, otherwise: usize) -> io::Result<()> {
+        let rows = columns.first().map_or(0, |(_, column)| column.len());
+        let key = columns.iter().find_map(|(name, column)| match column {
+            Column::Text(texts) if Some(*name) == key => Some(texts),
+            _ => None,
+        });
+        let mut by_part: Vec<Vec<u32>> = vec![Vec::new(); self.parts()];
+        let places = key.map(|texts| self.places(texts));
+        for row in 0..rows {
+            let part = places.as_ref().map_or(otherwise % self.parts(), |places| places[row]);
+            by_part[part].push(row as u32);
+        }
+        for (part, rows) in self.parts.iter().zip(by_part).filter(|(_, rows)| !rows.is_empty()) {
+            let segment = Segment::of(columns, rows);
+            let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            part.file.write_all(&segment.bytes)?;
+            part.rows += segment.rows.len();
+        }
+        Ok(())
+    }
+
+    /// The part of each row: by a hash of its text, which is the same in every thread.
+    fn places(&self, texts: &Texts) -> Vec<usize> {
+        let hasher = foldhash::fast::FixedState::default();
+        let of_text = |text: &str| hasher.hash_one(text) as usize % self.parts();
+        let by_code: Vec<usize> = texts.dictionary.iter().map(of_text).collect();
+        texts.codes.iter().map(|&code| if code == NULL { 0 } else { by_code[code as usize] }).collect()
+    }
+
+    /// The columns of these names, and how many rows this part has.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn read(&self, part: usize, names: &[&'static str]) -> io::Result<(Named, usize)> {
+        let mut part = self.parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+        part.file.seek(SeekFrom::Start(0))?;
+        let mut bytes = Vec::new();
+        part.file.read_to_end(&mut bytes)?;
+        let mut columns: Named = Vec::new();
+        let mut reader = Reader(&bytes);
+        while !reader.0.is_empty() {
+            reader.segment(names, &mut columns)?;
+        }
+        Ok((columns, part.rows))
+    }
+}
+
+impl Segment {
+    fn of(columns: &Named, rows: Vec<u32>) -> Segment {
+        let mut segment = Segment { rows, bytes: Vec::new() };
+        segment.number(columns.len() as u64);
+        for (name, column) in columns {
+            segment.number(name.len() as u64);
+            segment.bytes.extend_from_slice(name.as_bytes());
+            // How many bytes follow is known afterwards.
+            let at = segment.bytes.len();
+            segment.number(0);
+            segment.column(column);
+            let length = (segment.bytes.len() - at - 8) as u64;
+            segment.bytes[at..at + 8].copy_from_slice(&length.to_le_bytes());
+        }
+        segment
+    }
+
+    fn number(&mut self, number: u64) {
+        self.bytes.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn column(&mut self, column: &Column) {
+        self.number(self.rows.len() as u64);
+        match column {
+            Column::Bigint(values) => self.values(0, values, |value| value as u64),
+            Column::Timestamp(values) => self.values(1, values, |value| value as u64),
+            Column::Date(values) => self.values(2, values, |value| value as u64),
+            Column::Double(values) => self.values(3, values, f64::to_bits),
+            Column::Boolean(values) => self.values(4, values, u64::from),
+            Column::Text(texts) => self.texts(texts),
+        }
+    }
+
+    fn values<T: Copy + Default>(&mut self, tag: u8, values: &Values<T>, bits: impl Fn(T) -> u64) {
+        self.bytes.push(tag);
+        let rows = std::mem::take(&mut self.rows);
+        rows.iter().for_each(|&row| self.number(bits(values.values[row as usize])));
+        let valid: Bits = rows.iter().map(|&row| values.valid.get(row as usize)).collect();
+        self.bytes.extend_from_slice(&valid.to_bytes());
+        self.rows = rows;
+    }
+
+    /// The texts that these rows have, then a code a row.
+    fn texts(&mut self, texts: &Texts) {
+        self.bytes.push(5);
+        let mut new_codes = vec![NULL; texts.dictionary.len()];
+        let mut used = Vec::new();
+        let mut codes = Vec::with_capacity(self.rows.len());
+        for &row in &self.rows {
+            let code = texts.codes[row as usize];
+            if code != NULL && new_codes[code as usize] == NULL {
+                new_codes[code as usize] = used.len() as u32;
+                used.push(code);
+            }
+            codes.push(if code == NULL { NULL } else { new_codes[code as usize] });
+        }
+        self.number(used.len() as u64);
+        for code in used {
+            let text = texts.dictionary.get(code);
+            self.number(text.len() as u64);
+            self.bytes.extend_from_slice(text.as_bytes());
+        }
+        codes.iter().for_each(|code| self.bytes.extend_from_slice(&code.to_le_bytes()));
+    }
+}
+
+/// What was written, from its beginning.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> io::Result<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn number(&mut self) -> io::Result<usize> {
+        Ok(self.words(1)?[0] as usize)
+    }
+
+    fn words(&mut self, count: usize) -> io::Result<Vec<u64>> {
+        let (words, _) = self.take(count * 8)?.as_chunks::<8>();
+        Ok(words.iter().map(|&word| u64::from_le_bytes(word)).collect())
+    }
+
+    /// One segment's columns of these names, behind those that are there.
+    fn segment(&mut self, names: &[&'static str], columns: &mut Named) -> io::Result<()> {
+        for _ in 0..self.number()? {
+            let length = self.number()?;
+            let name = self.take(length)?;
+            let length = self.number()?;
+            let mut bytes = Reader(self.take(length)?);
+            let Some(&name) = names.iter().find(|known| known.as_bytes() == name) else { continue };
+            let column = bytes.column()?;
+            match columns.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, all)) => all.append(&column),
+                None => columns.push((name, column)),
+            }
+        }
+        Ok(())
+    }
+
+    fn column(&mut self) -> io::Result<Column> {
+        let rows = self.number()?;
+        Ok(match self.take(1)?[0] {
+            0 => Column::Bigint(self.values(rows, |bits| bits as i64)?),
+            1 => Column::Timestamp(self.values(rows, |bits| bits as i64)?),
+            2 => Column::Date(self.values(rows, |bits| bits as i64)?),
+            3 => Column::Double(self.values(rows, f64::from_bits)?),
+            4 => Column::Boolean(self.values(rows, |bits| bits != 0)?),
+            _ => Column::Text(self.texts(rows)?),
+        })
+    }
+
+    fn values<T: Copy + Default>(&mut self, rows: usize, value: impl Fn(u64) -> T) -> io::Result<Values<T>> {
+        let values = self.words(rows)?.into_iter().map(value).collect();
+        let words = self.words(rows.div_ceil(64))?;
+        let valid = (0..rows).map(|row| words[row / 64] >> (row % 64) & 1 == 1).collect();
+        Ok(Values { values, valid })
+    }
+
+    fn texts(&mut self, rows: usize) -> io::Result<Texts> {
+        let mut texts = Texts::default();
+        for _ in 0..self.number()? {
+            let length = self.number()?;
+            texts.dictionary.code(self.take(length)?);
+        }
+        let (codes, _) = self.take(rows * 4)?.as_chunks::<4>();
+        texts.codes = codes.iter().map(|&code| u32::from_le_bytes(code)).collect();
+        Ok(texts)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn columns(from: u32, rows: u32) -> Named {
+        let numbers = || from..from + rows;
+        let mut texts = Texts::default();
+        numbers().for_each(|n| texts.push((n % 7 != 0).then_some(format!("client {}", n % 50)).as_deref()));
+        let text = Column::Text(texts);
+        let double = numbers().map(|n| (n % 3 != 0).then_some(f64::from(n) / 3.0)).collect();
+        let flag = numbers().map(|n| (n % 5 != 0).then_some(n % 2 == 0)).collect();
+        let time = numbers().map(|n| Some(-i64::from(n))).collect();
+        vec![
+            ("client", text),
+            ("process_time", Column::Double(double)),
+            ("paired", Column::Boolean(flag)),
+            ("timestamp", Column::Timestamp(time)),
+        ]
+    }
+
+    fn shown(columns: &Named, row: usize) -> String {
+        let cell = |column: &Column| match column {
+            Column::Text(texts) => format!("{:?}", texts.get(row)),
+            Column::Double(values) => format!("{:?}", values.get(row)),
+            Column::Boolean(values) => format!("{:?}", values.get(row)),
+            Column::Bigint(values) | Column::Timestamp(values) | Column::Date(values) => {
+                format!("{:?}", values.get(row))
+            }
+        };
+        columns.iter().map(|(name, column)| format!("{name} {} ", cell(column))).collect()
+    }
+
+    #[test]
+    fn what_was_written_comes_back_and_clients_stay_together() {
+        let spill = Spill::new(8).unwrap();
+        let written = [columns(0, 1000), columns(1000, 77), columns(1077, 640)];
+        let mut expected: Vec<String> = Vec::new();
+        for segment in &written {
+            spill.add(segment, Some("client"), 0).unwrap();
+            expected.extend((0..segment[0].1.len()).map(|row| shown(segment, row)));
+        }
+        let mut found = Vec::new();
+        let mut clients = Vec::new();
+        for part in 0..spill.parts() {
+            let (columns, rows) =
+                spill.read(part, &["timestamp", "client", "paired", "process_time", "path"]).unwrap();
+            found.extend((0..rows).map(|row| shown(&columns, row)));
+            if let Some((_, Column::Text(texts))) = columns.first() {
+                clients.extend(texts.dictionary.iter().map(str::to_owned));
+            }
+            let (one, _) = spill.read(part, &["paired"]).unwrap();
+            assert!(one.len() <= 1);
+        }
+        assert_eq!(spill.rows(), expected.len());
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
+        let all = clients.len();
+        clients.sort();
+        clients.dedup();
+        assert_eq!(clients.len(), all, "a client lies in two parts");
+    }
+
+    #[test]
+    fn without_a_key_rows_go_where_they_are_told() {
+        let spill = Spill::new(3).unwrap();
+        spill.add(&columns(0, 10), None, 4).unwrap();
+        assert_eq!([0, 1, 2].map(|part| spill.read(part, &["paired"]).unwrap().1), [0, 10, 0]);
+    }
+}
