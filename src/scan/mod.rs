@@ -7,6 +7,7 @@ pub mod builder;
 pub mod column;
 pub mod cookie;
 mod fields;
+pub mod inflate;
 pub mod json;
 mod line;
 pub mod redact;
