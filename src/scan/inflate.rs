@@ -185,15 +185,14 @@ impl Lane {
         });
         let counts: u64 = lengths.iter().map(|length| 1 << (8 * length)).sum();
         let mut places = counts.wrapping_mul(0x0101_0101_0101_0101) << 8;
-        let mut sorted = [(0, 0); 32];
+        let mut sorted = [0; 32];
         for (entry, length) in LENGTH_ENTRIES.iter().zip(lengths) {
-            sorted[(places >> (8 * length)) as usize & 31] =
-                (entry + length + 1, (1 << LENGTH_BITS >> 1) >> length);
+            sorted[(places >> (8 * length)) as usize % 32] = entry + (length + 1) * (1 | 1 << CODE);
             places += 1 << (8 * length);
         }
         let mut at = 0;
-        for &(entry, count) in &sorted[..19 - (counts >> 56) as usize] {
-            at = fill(&mut self.lengths, at, count, entry);
+        for &entry in &sorted[..19 - (counts >> 56) as usize] {
+            at = fill(&mut self.lengths, at, (1 << LENGTH_BITS) >> (entry >> CODE & 7), entry);
         }
         (at == 1 << LENGTH_BITS).then_some(())
     }
@@ -271,12 +270,12 @@ impl Lane {
         }
         let mut sorted = [0; 128];
         sort(literals, of_literals, 0, &mut sorted);
-        let filled = make_table(&sorted[..literals.len()], LITERAL_BITS, &mut self.literals);
+        let filled = make_table(&sorted[..literals.len()], &mut self.literals);
         if filled != 1 << LITERAL_BITS {
             return None;
         }
         sort(distances, of_distances, border, &mut sorted);
-        let filled = make_table(&sorted[..distances.len()], DISTANCE_BITS, &mut self.distances);
+        let filled = make_table(&sorted[..distances.len()], &mut self.distances);
         if filled != 1 << DISTANCE_BITS {
             // No distance at all, or a single one of one bit, leaves codes that mean nothing.
             let single = distances.len() == 1 && filled == 1 << (DISTANCE_BITS - 1);
@@ -390,23 +389,23 @@ fn sort(items: &[Item], counts: u64, base: Item, sorted: &mut [Item; 128]) {
 }
 
 /// Fills a table with items that are sorted; returns how many entries they take.
-fn make_table(sorted: &[Item], bits: u32, table: &mut [Item]) -> usize {
-    sorted.iter().fold(0, |at, &item| fill(table, at, (1 << bits) >> (item & 15), item))
+#[inline(always)]
+fn make_table<const SIZE: usize>(sorted: &[Item], table: &mut [Item; SIZE]) -> usize {
+    sorted.iter().fold(0, |at, &item| fill(table, at, (SIZE - FILL) >> (item & 15), item))
 }
 
-/// Fills so many entries, and perhaps some behind them: the table is filled in order.
-#[inline]
-fn fill<T: Copy>(table: &mut [T], at: usize, count: usize, entry: T) -> usize {
-    let end = at + count;
-    let mut next = at;
+/// Fills so many entries, and perhaps some behind them: the table is filled in order. What is too much for the
+/// table goes to its begin, and is found by where it would end, which is returned.
+#[inline(always)]
+fn fill<T: Copy, const SIZE: usize>(table: &mut [T; SIZE], at: usize, count: usize, entry: T) -> usize {
+    let size = SIZE - FILL;
+    let mut next = 0;
     loop {
-        let Some(some) = table.get_mut(next..).and_then(|rest| rest.first_chunk_mut::<FILL>()) else {
-            return table.len() + FILL;
-        };
-        *some = [entry; FILL];
+        let begin = (at + next) % size;
+        table[begin..begin + FILL].copy_from_slice(&[entry; FILL]);
         next += FILL;
-        if next >= end {
-            return end;
+        if next >= count {
+            return at + count;
         }
     }
 }
@@ -425,6 +424,8 @@ fn run(entry: u32, word: u64) -> usize {
 // An entry of the table of lengths: how many bits its code and extra bits are, in the next byte the length, then
 // which part of `RUNS` tells for how many symbols, and whether it is the length before.
 const REPEAT: u32 = 1 << 31;
+/// Where an entry has the length of its own code.
+const CODE: u32 = 25;
 /// No length before.
 const NONE: u8 = u8::MAX;
 
