@@ -302,7 +302,7 @@ impl Lane {
         }
         *self.output[self.produced..].first_chunk_mut()? = items;
         if items.iter().fold(0, |all, item| all | item) & SPECIAL != 0 {
-            return self.read_special();
+            return self.read_special(items);
         }
         // No sum of lengths has more than six bits.
         self.at += usize::from(items.iter().fold(0, |sum: Item, &item| sum.wrapping_add(item)) & BITS);
@@ -311,15 +311,20 @@ impl Lane {
     }
 
     /// Keeps the literals before the first symbol that is none, and does what that says.
-    #[inline(never)]
-    fn read_special(&mut self) -> Option<Progress> {
-        let mut item = self.output[self.produced];
-        while item & SPECIAL == 0 {
-            self.at += usize::from(item & BITS);
-            self.produced += 1;
-            item = *self.output.get(self.produced)?;
+    #[inline(always)]
+    fn read_special(&mut self, items: [Item; STEP]) -> Option<Progress> {
+        // Where it is cannot be guessed, so nothing branches on it.
+        let (mut specials, mut bits) = (0u32, 0u64);
+        for (at, item) in items.into_iter().enumerate() {
+            specials |= u32::from(item / SPECIAL) << at;
+            bits |= u64::from(item & BITS) << (8 * at);
         }
-        self.at += usize::from(item & BITS);
+        let first = specials.trailing_zeros();
+        // Every byte becomes the sum of those up to it.
+        let sums = bits.wrapping_mul(0x0101_0101_0101_0101);
+        self.at += (sums.wrapping_shr(8 * first) & 255) as usize;
+        self.produced += first as usize;
+        let item = *self.output.get(self.produced)?;
         if item >> SYMBOL == 256 {
             return (self.at <= self.bits).then_some(Progress::Done);
         }
@@ -352,10 +357,10 @@ impl Lane {
         if self.produced > LONGEST {
             return None;
         }
-        if distance >= 8 {
-            for at in (0..length).step_by(8) {
-                let eight: [Item; 8] = *self.output[from + at..].first_chunk()?;
-                *self.output[begin + at..].first_chunk_mut()? = eight;
+        if distance >= FILL {
+            for at in (0..length).step_by(FILL) {
+                let some: [Item; FILL] = *self.output[from + at..].first_chunk()?;
+                *self.output[begin + at..].first_chunk_mut()? = some;
             }
         } else {
             for at in 0..length {
