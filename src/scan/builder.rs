@@ -2,12 +2,12 @@
 //! nothing here can turn an event into a reject. Knows nothing of files and chunks.
 
 use super::column::{Column, Dictionary, NULL, Texts, Values};
-use super::cookie::CookieCodes;
 use super::fields::Field;
 use super::json::{Kind, Token, Tokens, unescape};
 use super::redact::Redaction;
 use super::reject::Tally;
 use super::time;
+use super::visitors::CookieCodes;
 use super::wanted::Wanted;
 use crate::schema::{COLUMNS, Origin, Type};
 use chrono_tz::Tz;

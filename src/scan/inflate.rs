@@ -2,30 +2,21 @@
 //! the others. Reads streams of one block with its own Huffman codes of moderate lengths, and gives up on all else.
 //! Knows neither cookies nor checksums, and never says why it gave up: another inflater is to judge then.
 //!
-//! Streams come with the bits of every byte reversed ([`reversed`]): the first bit is then the highest one, a
+//! Streams come with the bits of every byte reversed (`huffman::reversed`): the first bit is then the highest one, a
 //! Huffman code is an ordinary number, and the codes of one length fill one unbroken range of a decoding table.
+
+use super::huffman::{
+    BITS, CODE, COPY_DISTANCES, COPY_LENGTHS, COUNTS, DISTANCE_BITS, FILL, Item, LENGTH_BITS, LENGTH_ENTRIES,
+    LENGTH_ORDER, LITERAL_BITS, NONE, REPEAT, SPECIAL, SYMBOL, fill, low_bits, make_table, run, sort, total,
+};
 
 /// How many streams are inflated side by side.
 pub const LANES: usize = 8;
 
 /// The longest stream and the longest output.
 const LONGEST: usize = 1024;
-/// The longest codes that are read, and so the sizes of the tables: of literals and lengths, of distances, and of
-/// the code that these codes' lengths are written in.
-const LITERAL_BITS: u32 = 9;
-const DISTANCE_BITS: u32 = 6;
-const LENGTH_BITS: u32 = 7;
-/// How many entries a table is filled by at a time, and so how many may be written behind its end.
-const FILL: usize = 16;
 /// How many symbols are read at a time: as many as surely are in 57 bits.
 const STEP: usize = 6;
-
-/// A symbol and, in the lowest six bits, the length of its code; a shift takes its distance from there.
-type Item = u16;
-const SYMBOL: u32 = 6;
-const BITS: Item = 63;
-/// Set in the items of all symbols from 256 on: the block's end and the lengths of copies.
-const SPECIAL: Item = 256 << SYMBOL;
 
 /// What one lane holds.
 struct Lane {
@@ -81,7 +72,7 @@ impl Default for Inflater {
 }
 
 impl Inflater {
-    /// Inflates these streams, [`LANES`] at most, whose bytes are [`reversed`].
+    /// Inflates these streams, [`LANES`] at most, whose bytes are reversed.
     pub fn inflate(&mut self, streams: &[&[u8]]) {
         let mut active = Active { numbers: [0; LANES], count: 0 };
         for (number, (lane, stream)) in self.lanes.iter_mut().zip(streams).enumerate() {
@@ -371,160 +362,10 @@ impl Lane {
     }
 }
 
-/// The number that these first bits are, the first bit the lowest.
-#[inline]
-fn low_bits(word: u64, count: u8) -> usize {
-    usize::from(REVERSED[(word >> 56) as usize]) & ((1 << count) - 1)
-}
-
-/// How many there are of all lengths that are counted.
-fn total(counts: u64) -> usize {
-    (counts.wrapping_mul(EACH_COUNT) >> 56 & 127) as usize
-}
-
-/// Sorts items by the length of their code, and takes the symbol's `base` off.
-fn sort(items: &[Item], counts: u64, base: Item, sorted: &mut [Item; 128]) {
-    // Where each length begins is where the one before ends.
-    let mut places = counts.wrapping_mul(EACH_COUNT) << 7;
-    for item in items {
-        let shift = 7 * (u32::from(item & 15) - 1);
-        sorted[(places.wrapping_shr(shift) & 127) as usize] = item - base;
-        places = places.wrapping_add(1u64.wrapping_shl(shift));
-    }
-}
-
-/// Fills a table with items that are sorted; returns how many entries they take.
-#[inline(always)]
-fn make_table<const SIZE: usize>(sorted: &[Item], table: &mut [Item; SIZE]) -> usize {
-    sorted.iter().fold(0, |at, &item| fill(table, at, (SIZE - FILL) >> (item & 15), item))
-}
-
-/// Fills so many entries, and perhaps some behind them: the table is filled in order. What is too much for the
-/// table goes to its begin, and is found by where it would end, which is returned.
-#[inline(always)]
-fn fill<T: Copy, const SIZE: usize>(table: &mut [T; SIZE], at: usize, count: usize, entry: T) -> usize {
-    let size = SIZE - FILL;
-    let mut next = 0;
-    loop {
-        let begin = (at + next) % size;
-        table[begin..begin + FILL].copy_from_slice(&[entry; FILL]);
-        next += FILL;
-        if next >= count {
-            return at + count;
-        }
-    }
-}
-
-/// Reverses the bits of every byte.
-pub fn reversed(bytes: &mut [u8]) {
-    bytes.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
-}
-
-/// How many symbols a length is for, as a number of items' symbols, whose extra bits are the word's lowest.
-#[inline(always)]
-fn run(entry: u32, word: u64) -> usize {
-    usize::from(RUNS[((entry >> 16) as usize + (word & 127) as usize) % 512])
-}
-
-// An entry of the table of lengths: how many bits its code and extra bits are, in the next byte the length, then
-// which part of `RUNS` tells for how many symbols, and whether it is the length before.
-const REPEAT: u32 = 1 << 31;
-/// Where an entry has the length of its own code.
-const CODE: u32 = 25;
-/// No length before.
-const NONE: u8 = u8::MAX;
-
-/// The entries of the 19 symbols without the lengths of their codes.
-const LENGTH_ENTRIES: [u32; 19] = {
-    let mut entries = [0; 19];
-    let mut at = 0;
-    while at < 16 {
-        entries[at] = (at as u32) << 8;
-        at += 1;
-    }
-    entries[16] = 2 | 128 << 16 | REPEAT;
-    entries[17] = 3 | 256 << 16;
-    entries[18] = 7 | 384 << 16;
-    entries
-};
-
-/// Where the length of each of the 19 symbols stands.
-const LENGTH_ORDER: [u32; 19] = [3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2];
-
-const RUNS: [u16; 512] = {
-    let mut runs = [1 << SYMBOL; 512];
-    let mut at = 0;
-    while at < 128 {
-        let bits = at as u8;
-        runs[128 + at] = (3 + (bits << 6).reverse_bits() as u16) << SYMBOL;
-        runs[256 + at] = (3 + (bits << 5).reverse_bits() as u16) << SYMBOL;
-        runs[384 + at] = (11 + (bits << 1).reverse_bits() as u16) << SYMBOL;
-        at += 1;
-    }
-    runs
-};
-
-/// One more of a length: seven bits for each from 1 to 9. Longer ones are not counted, and so found missing.
-const COUNTS: [u64; 16] = {
-    let mut counts = [0; 16];
-    let mut length = 1;
-    while length <= LITERAL_BITS as usize {
-        counts[length] = 1 << (7 * (length - 1));
-        length += 1;
-    }
-    counts
-};
-
-/// One of each length.
-const EACH_COUNT: u64 = {
-    let (mut sum, mut length) = (0, 1);
-    while length <= LITERAL_BITS as usize {
-        sum += COUNTS[length];
-        length += 1;
-    }
-    sum
-};
-
-const REVERSED: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        table[at] = (at as u8).reverse_bits();
-        at += 1;
-    }
-    table
-};
-
-/// Shortest length and number of extra bits by symbol; the first is the block's end.
-const COPY_LENGTHS: [(u16, u8); 32] = {
-    let mut lengths = [(0, 0); 32];
-    let (mut at, mut base) = (1, 3);
-    while at < 29 {
-        let extra = if at < 9 { 0 } else { (at as u8 - 5) / 4 };
-        lengths[at] = (base, extra);
-        base += 1 << extra;
-        at += 1;
-    }
-    lengths[29] = (258, 0);
-    lengths
-};
-
-/// Shortest distance and number of extra bits by symbol, up to the longest output.
-const COPY_DISTANCES: [(u16, u8); 20] = {
-    let mut distances = [(0, 0); 20];
-    let (mut at, mut base) = (0, 1);
-    while at < 20 {
-        let extra = if at < 4 { 0 } else { at as u8 / 2 - 1 };
-        distances[at] = (base, extra);
-        base += 1 << extra;
-        at += 1;
-    }
-    distances
-};
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::huffman::reversed;
     use super::*;
 
     /// What comes out of these streams, side by side; nothing where one was given up.

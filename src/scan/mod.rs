@@ -7,6 +7,7 @@ pub mod builder;
 pub mod column;
 pub mod cookie;
 mod fields;
+mod huffman;
 pub mod inflate;
 pub mod json;
 mod line;
@@ -14,6 +15,7 @@ pub mod redact;
 pub mod reject;
 pub mod stops;
 pub mod time;
+pub mod visitors;
 pub mod wanted;
 mod wrapper;
 
