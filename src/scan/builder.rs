@@ -3,12 +3,12 @@
 
 use super::client::ClientCodes;
 use super::column::{Column, Dictionary, NULL, Texts, Values};
-use super::cookie::CookieCodes;
 use super::fields::Field;
 use super::json::{Kind, Token, Tokens, unescape};
 use super::redact::Redaction;
 use super::reject::Tally;
 use super::time;
+use super::visitors::CookieCodes;
 use super::wanted::Wanted;
 use crate::schema::{COLUMNS, Origin, Type};
 use chrono_tz::Tz;
@@ -170,7 +170,7 @@ impl RowBuilder {
                 }
                 Cells::Text(codes) => {
                     let code = match token {
-                        Some(token) => plan.text(bytes, token, settings, cookies, scratch),
+                        Some(token) => plan.text(bytes, token, codes.len(), settings, cookies, scratch),
                         None => NULL,
                     };
                     codes.push(code);
@@ -184,6 +184,11 @@ impl RowBuilder {
 
     /// The rows since the last call.
     pub fn take_rows(&mut self) -> Rows {
+        for (plan, cells) in self.columns.iter_mut().zip(&mut self.rows.cells) {
+            if let (Type::Session, Cells::Text(codes)) = (plan.kind, cells) {
+                self.cookies.resolve(codes, &mut plan.dictionary);
+            }
+        }
         let empty = empty_rows(&self.columns);
         std::mem::replace(&mut self.rows, empty)
     }
@@ -227,11 +232,13 @@ fn empty_rows(columns: &[Plan]) -> Rows {
 }
 
 impl Plan {
-    /// The code of a text column's value, [`NULL`] if it is of a wrong type.
+    /// The code of a text column's value in this row, [`NULL`] if it is of a wrong type. That of a session may be
+    /// known only when the rows are taken.
     fn text(
         &mut self,
         bytes: &[u8],
         token: Token,
+        row: usize,
         settings: &RowSettings,
         cookies: &mut CookieCodes,
         scratch: &mut Vec<u8>,
@@ -248,7 +255,7 @@ impl Plan {
             return NULL;
         };
         match self.kind {
-            Type::Session => cookies.code(text, &mut self.dictionary),
+            Type::Session => cookies.code(text, row, &mut self.dictionary),
             Type::Url => match std::str::from_utf8(text) {
                 Ok(url) => self.dictionary.code(settings.redaction.url(url).as_bytes()),
                 Err(_) => NULL,

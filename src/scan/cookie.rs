@@ -4,9 +4,7 @@
 //! Form of the cookie (itsdangerous' `URLSafeTimedSerializer`, as Flask sets it): `PAYLOAD.TIME.SIGNATURE`;
 //! a leading dot means that PAYLOAD is zlib-compressed; PAYLOAD is unpadded base64url of a JSON object.
 
-use super::column::{Dictionary, NULL};
 use flate2::{Decompress, FlushDecompress, Status};
-use std::hash::BuildHasher;
 
 /// More than any cookie holds (browsers allow 4 KiB), however well it was compressed.
 const LARGEST_PAYLOAD: usize = 64 * 1024;
@@ -25,8 +23,8 @@ pub enum Session<'a> {
 /// Reads session ids, one after the other, in buffers that it keeps.
 pub struct CookieReader {
     inflate: Decompress,
-    packed: Vec<u8>,
-    payload: Vec<u8>,
+    pub(super) packed: Vec<u8>,
+    pub(super) payload: Vec<u8>,
 }
 
 impl Default for CookieReader {
@@ -44,22 +42,24 @@ impl CookieReader {
             b"unknown" => return Session::First("unknown"),
             _ => {}
         }
-        let (compressed, rest) = match text {
-            [b'.', rest @ ..] => (true, rest),
-            _ => (false, text),
-        };
-        let payload = rest.split(|&byte| byte == b'.').next().unwrap_or_default();
+        let (compressed, payload) = payload(text);
         let decoded = decode_base64url(payload, &mut self.packed);
         if compressed {
-            // A payload that was cut off may still show the id, so what could be inflated is looked at.
-            self.inflate();
-            // The buffer may have had room for more, left over from a cookie before.
-            self.payload.truncate(LARGEST_PAYLOAD);
+            return self.read_packed();
         } else if decoded && self.packed.starts_with(b"{") {
             std::mem::swap(&mut self.packed, &mut self.payload);
         } else {
             return Session::Id(text);
         }
+        inner_id(&self.payload).map_or(Session::Nameless, Session::Id)
+    }
+
+    /// What the packed payload says.
+    pub(super) fn read_packed(&mut self) -> Session<'_> {
+        // A payload that was cut off may still show the id, so what could be inflated is looked at.
+        self.inflate();
+        // The buffer may have had room for more, left over from a cookie before.
+        self.payload.truncate(LARGEST_PAYLOAD);
         inner_id(&self.payload).map_or(Session::Nameless, Session::Id)
     }
 
@@ -87,9 +87,18 @@ impl CookieReader {
     }
 }
 
+/// Whether a session id is a compressed cookie, and the payload it has if it is one.
+pub(super) fn payload(text: &[u8]) -> (bool, &[u8]) {
+    let (compressed, rest) = match text {
+        [b'.', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    (compressed, &rest[..memchr::memchr(b'.', rest).unwrap_or(rest.len())])
+}
+
 /// The value of `"session_id"` in the payload. The bytes `"session_id":"` cannot stand inside a JSON string
 /// (its quotes would be escaped), so looking for them is as good as parsing. Keys are sorted: the last is it.
-fn inner_id(payload: &[u8]) -> Option<&[u8]> {
+pub(super) fn inner_id(payload: &[u8]) -> Option<&[u8]> {
     const KEY: &[u8] = br#""session_id":"#;
     // Nearly always the payload ends with it and 32 digits.
     let usual = payload.len().wrapping_sub(KEY.len() + 35);
@@ -143,6 +152,49 @@ const SIXTETS: [u8; 256] = {
     table
 };
 
+/// Decodes unpadded base64url behind what is in `out`, the bits of each byte reversed. If `text` is none, that
+/// is found here, but not what was good of it.
+pub(super) fn decode_reversed(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let begin = out.len();
+    let (quads, rest) = text.as_chunks::<4>();
+    out.resize(begin + 3 * quads.len(), 0);
+    let (triples, _) = out[begin..].as_chunks_mut::<3>();
+    let mut all = 0;
+    for (triple, quad) in triples.iter_mut().zip(quads) {
+        let bits = reversed_bits(quad);
+        all |= bits;
+        let [_, bytes @ ..] = bits.to_be_bytes();
+        *triple = bytes;
+    }
+    let bits = reversed_bits(rest);
+    let [_, bytes @ ..] = bits.to_be_bytes();
+    out.extend_from_slice(&bytes[..rest.len().saturating_sub(1)]);
+    (all | bits) < NO_SIXTET && rest.len() != 1
+}
+
+#[inline]
+fn reversed_bits(characters: &[u8]) -> u32 {
+    let bits = characters.iter().zip(&REVERSED_SIXTETS).map(|(&byte, table)| table[usize::from(byte)]);
+    bits.fold(0, |all, bits| all | bits)
+}
+
+const NO_SIXTET: u32 = 1 << 24;
+
+/// What a character in each of four places adds to three bytes whose bits are reversed.
+static REVERSED_SIXTETS: [[u32; 256]; 4] = {
+    let mut tables = [[NO_SIXTET; 256]; 4];
+    let mut at = 0;
+    while at < 4 * 256 {
+        let (place, byte) = (at / 256, at % 256);
+        if SIXTETS[byte] != INVALID {
+            let bits = (SIXTETS[byte] as u32) << (18 - 6 * place);
+            tables[place][byte] = bits.reverse_bits().swap_bytes();
+        }
+        at += 1;
+    }
+    tables
+};
+
 /// How many characters a short hash has: 60 bits, and the longest text that Polars keeps inside the column.
 /// Two of a million visitors share one with a probability of 1 in 2 million.
 const HASH_CHARACTERS: usize = 12;
@@ -158,64 +210,14 @@ pub fn short_hash(id: &[u8]) -> [u8; HASH_CHARACTERS] {
     })
 }
 
-/// Codes of the session cookies seen last: an action line and its request line carry the same one.
-pub struct CookieCodes {
-    reader: CookieReader,
-    recent: Vec<(Vec<u8>, u32)>,
-    hasher: foldhash::fast::FixedState,
-    /// The ids themselves, and the code of each one's hash: an id is in many cookies and need be hashed once.
-    ids: Dictionary,
-    hashes: Vec<u32>,
-}
-
-const RECENT_COOKIES: usize = 1024;
-
-impl Default for CookieCodes {
-    fn default() -> Self {
-        CookieCodes {
-            reader: CookieReader::default(),
-            recent: vec![(Vec::new(), NULL); RECENT_COOKIES],
-            hasher: foldhash::fast::FixedState::default(),
-            ids: Dictionary::default(),
-            hashes: Vec::new(),
-        }
-    }
-}
-
-impl CookieCodes {
-    /// The code of what this `session_id` says, [`NULL`] if it names nobody.
-    pub fn code(&mut self, text: &[u8], dictionary: &mut Dictionary) -> u32 {
-        let place = self.hasher.hash_one(text) as usize % RECENT_COOKIES;
-        if self.recent[place].0 == text {
-            return self.recent[place].1;
-        }
-        let code = match self.reader.read(text) {
-            Session::Id(id) => {
-                let at = self.ids.code(id) as usize;
-                if at == self.hashes.len() {
-                    self.hashes.push(dictionary.code(&short_hash(id)));
-                }
-                self.hashes[at]
-            }
-            Session::First(word) => dictionary.code(word.as_bytes()),
-            Session::Nameless => NULL,
-        };
-        let (recent, recent_code) = &mut self.recent[place];
-        recent.clear();
-        recent.extend_from_slice(text);
-        *recent_code = code;
-        code
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const ID: &[u8] = b"a4fa2627a88e6ab573c51cc72195c3ab";
+    pub const ID: &[u8] = b"a4fa2627a88e6ab573c51cc72195c3ab";
     // Written by the shop itself: ../../../shared holds the line that it is from.
-    const COOKIE: &str = ".eJxNykESwiAMAMC_5GxtEkpB3uGdSSkoM9V2Gjw5_t1687z7hlj2rHcIRRbNJ1hEW9zkliFAv-3r_EpN-wH-JLb6-DEj2w5NR3hFCsQB7ZnIkzPH1qxa12es8zFlKMIjO_E-jzJZZ5KllBzTxSYjE3y-bXgojQ.Z8291Q.IL4CGw55xEqI2Ec_7R0u7KaHqaU";
+    pub const COOKIE: &str = ".eJxNykESwiAMAMC_5GxtEkpB3uGdSSkoM9V2Gjw5_t1687z7hlj2rHcIRRbNJ1hEW9zkliFAv-3r_EpN-wH-JLb6-DEj2w5NR3hFCsQB7ZnIkzPH1qxa12es8zFlKMIjO_E-jzJZZ5KllBzTxSYjE3y-bXgojQ.Z8291Q.IL4CGw55xEqI2Ec_7R0u7KaHqaU";
 
     #[test]
     fn the_id_is_found_in_every_form_of_a_cookie() {
@@ -242,7 +244,7 @@ mod tests {
         assert_eq!(reader.read(COOKIE.as_bytes()), Session::Id(ID));
     }
 
-    fn encode(bytes: &[u8]) -> String {
+    pub fn encode(bytes: &[u8]) -> String {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let mut out = String::new();
         for chunk in bytes.chunks(3) {

@@ -9,6 +9,8 @@ mod client;
 pub mod column;
 pub mod cookie;
 mod fields;
+mod huffman;
+pub mod inflate;
 pub mod json;
 mod line;
 pub mod redact;
@@ -16,6 +18,7 @@ pub mod reject;
 pub mod spill;
 pub mod stops;
 pub mod time;
+pub mod visitors;
 pub mod wanted;
 mod wrapper;
 

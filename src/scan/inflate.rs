@@ -1,0 +1,447 @@
+//! Inflates short zlib streams side by side (RFC 1950, 1951): what one of them waits for hides behind the work on
+//! the others. Reads streams of one block with its own Huffman codes of moderate lengths, and gives up on all else.
+//! Knows neither cookies nor checksums, and never says why it gave up: another inflater is to judge then.
+//!
+//! Streams come with the bits of every byte reversed (`huffman::reversed`): the first bit is then the highest one, a
+//! Huffman code is an ordinary number, and the codes of one length fill one unbroken range of a decoding table.
+
+use super::huffman::{
+    BITS, CODE, COPY_DISTANCES, COPY_LENGTHS, COUNTS, DISTANCE_BITS, FILL, Item, LENGTH_BITS, LENGTH_ENTRIES,
+    LENGTH_ORDER, LITERAL_BITS, NONE, REPEAT, SPECIAL, SYMBOL, fill, low_bits, make_table, run, sort, total,
+};
+
+/// How many streams are inflated side by side.
+pub const LANES: usize = 8;
+
+/// The longest stream and the longest output.
+const LONGEST: usize = 1024;
+/// How many symbols are read at a time: as many as surely are in 57 bits.
+const STEP: usize = 6;
+
+/// What one lane holds.
+struct Lane {
+    stream: [u8; LONGEST + 8],
+    /// How many bits there are, and the next one.
+    bits: usize,
+    at: usize,
+    literal_count: usize,
+    distance_count: usize,
+    /// The length that was read last, which may be repeated.
+    previous: u8,
+    /// How many lengths have been read, and those of them that are not 0.
+    symbols: usize,
+    used: usize,
+    /// How many there are of each length.
+    counts: u64,
+    items: [Item; 512],
+    lengths: [u32; (1 << LENGTH_BITS) + FILL],
+    literals: [Item; (1 << LITERAL_BITS) + FILL],
+    distances: [Item; (1 << DISTANCE_BITS) + FILL],
+    output: [Item; LONGEST + FILL],
+    produced: usize,
+    done: bool,
+}
+
+/// Inflates streams, [`LANES`] at a time, in buffers that it keeps.
+pub struct Inflater {
+    lanes: Box<[Lane; LANES]>,
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        let lane = |_| Lane {
+            stream: [0; LONGEST + 8],
+            bits: 0,
+            at: 0,
+            literal_count: 0,
+            distance_count: 0,
+            previous: 0,
+            symbols: 0,
+            used: 0,
+            counts: 0,
+            items: [0; 512],
+            lengths: [0; (1 << LENGTH_BITS) + FILL],
+            literals: [0; (1 << LITERAL_BITS) + FILL],
+            distances: [0; (1 << DISTANCE_BITS) + FILL],
+            output: [0; LONGEST + FILL],
+            produced: 0,
+            done: false,
+        };
+        Inflater { lanes: Box::new(std::array::from_fn(lane)) }
+    }
+}
+
+impl Inflater {
+    /// Inflates these streams, [`LANES`] at most, whose bytes are reversed.
+    pub fn inflate(&mut self, streams: &[&[u8]]) {
+        let mut active = Active { numbers: [0; LANES], count: 0 };
+        for (number, (lane, stream)) in self.lanes.iter_mut().zip(streams).enumerate() {
+            lane.done = false;
+            if lane.begin(stream).is_some() {
+                active.add(number);
+            }
+        }
+        let mut active = self.each(active, Lane::read_lengths);
+        active = self.each(active, |lane| lane.make_tables().map(|()| Progress::Done));
+        active = self.each(active, Lane::read_symbols);
+        for &number in &active.numbers[..active.count] {
+            self.lanes[number].done = true;
+        }
+    }
+
+    /// Takes a step of every active lane in turn until all are done; those that gave up are active no more.
+    #[inline(always)]
+    fn each(&mut self, mut active: Active, step: impl Fn(&mut Lane) -> Option<Progress>) -> Active {
+        let mut finished = Active { numbers: [0; LANES], count: 0 };
+        while active.count > 0 {
+            let mut at = 0;
+            while at < active.count {
+                let number = active.numbers[at % LANES] % LANES;
+                match step(&mut self.lanes[number]) {
+                    Some(Progress::More) => at += 1,
+                    ended => {
+                        active.count -= 1;
+                        active.numbers[at % LANES] = active.numbers[active.count % LANES];
+                        if ended.is_some() {
+                            finished.add(number);
+                        }
+                    }
+                }
+            }
+        }
+        finished
+    }
+
+    /// Puts what the stream of this number held into `out`; false if it was given up.
+    pub fn output(&self, number: usize, out: &mut Vec<u8>) -> bool {
+        let lane = &self.lanes[number];
+        out.clear();
+        if lane.done {
+            out.extend(lane.output[..lane.produced].iter().map(|item| (item >> SYMBOL) as u8));
+        }
+        lane.done
+    }
+}
+
+/// The lanes that are at work.
+struct Active {
+    numbers: [usize; LANES],
+    count: usize,
+}
+
+impl Active {
+    fn add(&mut self, number: usize) {
+        self.numbers[self.count % LANES] = number;
+        self.count += 1;
+    }
+}
+
+/// Whether a step is to be taken again.
+enum Progress {
+    More,
+    Done,
+}
+
+impl Lane {
+    /// The headers of the stream and its block, and the code that the codes' lengths are written in.
+    fn begin(&mut self, stream: &[u8]) -> Option<()> {
+        if stream.len() > LONGEST {
+            return None;
+        }
+        self.stream[..stream.len()].copy_from_slice(stream);
+        self.bits = 8 * stream.len();
+        let head = self.load(0).reverse_bits();
+        let (method, flags) = (head & 255, head >> 8 & 255);
+        // A window of 32 KiB and no preset dictionary; then the last block, with its own codes.
+        if method != 0x78 || (method << 8 | flags) % 31 != 0 || flags & 32 != 0 || head >> 16 & 7 != 5 {
+            return None;
+        }
+        self.literal_count = (head >> 19 & 31) as usize + 257;
+        self.distance_count = (head >> 24 & 31) as usize + 1;
+        let count = (head >> 29 & 15) as usize + 4;
+        if self.literal_count > 286 || self.distance_count > 30 {
+            return None;
+        }
+        let lengths = self.load(33).reverse_bits() & ((1 << (3 * count)) - 1);
+        self.at = 33 + 3 * count;
+        (self.symbols, self.used, self.counts, self.previous) = (0, 0, 0, NONE);
+        self.make_length_code(lengths)
+    }
+
+    fn make_length_code(&mut self, lengths: u64) -> Option<()> {
+        // A length of 0 counts as 8: such symbols come last and fill no entry.
+        let lengths: [u32; 19] = std::array::from_fn(|at| {
+            let length = lengths >> (3 * LENGTH_ORDER[at]);
+            (length as u32).wrapping_sub(1) & 7
+        });
+        let counts: u64 = lengths.iter().map(|length| 1 << (8 * length)).sum();
+        let mut places = counts.wrapping_mul(0x0101_0101_0101_0101) << 8;
+        let mut sorted = [0; 32];
+        for (entry, length) in LENGTH_ENTRIES.iter().zip(lengths) {
+            sorted[(places >> (8 * length)) as usize % 32] = entry + (length + 1) * (1 | 1 << CODE);
+            places += 1 << (8 * length);
+        }
+        let mut at = 0;
+        for &entry in &sorted[..19 - (counts >> 56) as usize] {
+            at = fill(&mut self.lengths, at, (1 << LENGTH_BITS) >> (entry >> CODE & 7), entry);
+        }
+        (at == 1 << LENGTH_BITS).then_some(())
+    }
+
+    /// Reads some of the codes' lengths.
+    #[inline(always)]
+    fn read_lengths(&mut self) -> Option<Progress> {
+        let mut word = self.load(self.at);
+        let (mut symbols, mut used, mut counts) = (self.symbols, self.used, self.counts);
+        let (mut sum, mut flags, mut entry) = (0u32, 0, 0);
+        for _ in 0..4 {
+            entry = self.lengths[(word >> (64 - LENGTH_BITS)) as usize];
+            word = word.rotate_left(entry);
+            let length = (entry >> 8) as u8;
+            self.items[used % 512] = symbols as Item + Item::from(length);
+            used += usize::from(length != 0);
+            counts += COUNTS[usize::from(length % 16)];
+            symbols += run(entry, word);
+            sum += entry;
+            flags |= entry;
+        }
+        let total = (self.literal_count + self.distance_count) << SYMBOL;
+        if flags & REPEAT != 0 || symbols > total {
+            return self.read_lengths_singly();
+        }
+        self.at += (sum & 63) as usize;
+        (self.symbols, self.used, self.counts) = (symbols, used, counts);
+        self.previous = (entry >> 8) as u8;
+        Some(if symbols == total { Progress::Done } else { Progress::More })
+    }
+
+    /// The same where one of them repeats the one before, or where they end.
+    #[inline(never)]
+    fn read_lengths_singly(&mut self) -> Option<Progress> {
+        let total = (self.literal_count + self.distance_count) << SYMBOL;
+        let mut word = self.load(self.at);
+        for _ in 0..4 {
+            let entry = self.lengths[(word >> (64 - LENGTH_BITS)) as usize];
+            word = word.rotate_left(entry);
+            self.at += (entry & 63) as usize;
+            if entry & REPEAT == 0 {
+                self.previous = (entry >> 8) as u8;
+            }
+            if self.previous == NONE {
+                return None;
+            }
+            let end = self.symbols + run(entry, word);
+            if self.previous == 0 {
+                self.symbols = end;
+            }
+            while self.symbols < end {
+                self.items[self.used % 512] = self.symbols as Item + Item::from(self.previous);
+                self.used += 1;
+                self.counts += COUNTS[usize::from(self.previous % 16)];
+                self.symbols += 1 << SYMBOL;
+            }
+            if self.symbols >= total {
+                return (self.symbols == total).then_some(Progress::Done);
+            }
+        }
+        Some(Progress::More)
+    }
+
+    /// Both decoding tables.
+    fn make_tables(&mut self) -> Option<()> {
+        // More could make a count run over.
+        let items = self.items.get(..self.used).filter(|items| items.len() < 128)?;
+        let border = (self.literal_count << SYMBOL) as Item;
+        let distances = items.iter().rev().take_while(|&&item| item >= border).count();
+        let (literals, distances) = items.split_at(items.len() - distances);
+        let of_distances: u64 = distances.iter().map(|item| COUNTS[usize::from(item & 15)]).sum();
+        let of_literals = self.counts - of_distances;
+        if total(self.counts) != items.len() || of_distances >> (7 * DISTANCE_BITS) != 0 {
+            return None;
+        }
+        let mut sorted = [0; 128];
+        sort(literals, of_literals, 0, &mut sorted);
+        let filled = make_table(&sorted[..literals.len()], &mut self.literals);
+        if filled != 1 << LITERAL_BITS {
+            return None;
+        }
+        sort(distances, of_distances, border, &mut sorted);
+        let filled = make_table(&sorted[..distances.len()], &mut self.distances);
+        if filled != 1 << DISTANCE_BITS {
+            // No distance at all, or a single one of one bit, leaves codes that mean nothing.
+            let single = distances.len() == 1 && filled == 1 << (DISTANCE_BITS - 1);
+            if !(distances.is_empty() || single) {
+                return None;
+            }
+            self.distances[filled..].fill(0);
+        }
+        self.produced = 0;
+        Some(())
+    }
+
+    /// Reads some symbols, up to the first that is no literal.
+    #[inline(always)]
+    fn read_symbols(&mut self) -> Option<Progress> {
+        let mut word = self.load(self.at);
+        let items: [Item; STEP] = std::array::from_fn(|_| {
+            let item = self.literals[(word >> (64 - LITERAL_BITS)) as usize];
+            word = word.wrapping_shl(u32::from(item));
+            item
+        });
+        if self.produced >= LONGEST {
+            return None;
+        }
+        *self.output[self.produced..].first_chunk_mut()? = items;
+        if items.iter().fold(0, |all, item| all | item) & SPECIAL != 0 {
+            return self.read_special(items);
+        }
+        // No sum of lengths has more than six bits.
+        self.at += usize::from(items.iter().fold(0, |sum: Item, &item| sum.wrapping_add(item)) & BITS);
+        self.produced += STEP;
+        Some(Progress::More)
+    }
+
+    /// Keeps the literals before the first symbol that is none, and does what that says.
+    #[inline(always)]
+    fn read_special(&mut self, items: [Item; STEP]) -> Option<Progress> {
+        // Where it is cannot be guessed, so nothing branches on it.
+        let (mut specials, mut bits) = (0u32, 0u64);
+        for (at, item) in items.into_iter().enumerate() {
+            specials |= u32::from(item / SPECIAL) << at;
+            bits |= u64::from(item & BITS) << (8 * at);
+        }
+        let first = specials.trailing_zeros();
+        // Every byte becomes the sum of those up to it.
+        let sums = bits.wrapping_mul(0x0101_0101_0101_0101);
+        self.at += (sums.wrapping_shr(8 * first) & 255) as usize;
+        self.produced += first as usize;
+        let item = *self.output.get(self.produced)?;
+        if item >> SYMBOL == 256 {
+            return (self.at <= self.bits).then_some(Progress::Done);
+        }
+        self.copy(item)
+    }
+
+    /// At least 57 bits from this one on; what they are behind the stream's end doesn't matter.
+    #[inline(always)]
+    fn load(&self, bit: usize) -> u64 {
+        let at = bit / 8 % LONGEST;
+        let bytes: [u8; 8] = std::array::from_fn(|byte| self.stream[at + byte]);
+        u64::from_be_bytes(bytes) << (bit % 8)
+    }
+
+    /// Copies what was there before; the length's code has been read.
+    fn copy(&mut self, item: Item) -> Option<Progress> {
+        let word = self.load(self.at);
+        let (base, extra) = COPY_LENGTHS[usize::from((item >> SYMBOL) & 31)];
+        let length = usize::from(base) + low_bits(word, extra);
+        let word = word << extra;
+        let item = self.distances[(word >> (64 - DISTANCE_BITS)) as usize];
+        let word = word.wrapping_shl(u32::from(item));
+        // Neither an unused code nor a distance beyond the longest output.
+        let &(base, more) = COPY_DISTANCES.get(usize::from(item >> SYMBOL)).filter(|_| item != 0)?;
+        let distance = usize::from(base) + low_bits(word, more);
+        self.at += usize::from(extra) + usize::from(item & BITS) + usize::from(more);
+        let begin = self.produced;
+        self.produced += length;
+        let from = begin.checked_sub(distance)?;
+        if self.produced > LONGEST {
+            return None;
+        }
+        if distance >= FILL {
+            for at in (0..length).step_by(FILL) {
+                let some: [Item; FILL] = *self.output[from + at..].first_chunk()?;
+                *self.output[begin + at..].first_chunk_mut()? = some;
+            }
+        } else {
+            for at in 0..length {
+                self.output[begin + at] = self.output[from + at];
+            }
+        }
+        Some(Progress::More)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::huffman::reversed;
+    use super::*;
+
+    /// What comes out of these streams, side by side; nothing where one was given up.
+    fn inflate(streams: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
+        let mut streams = streams.to_vec();
+        streams.iter_mut().for_each(|stream| reversed(stream));
+        let mut inflater = Inflater::default();
+        inflater.inflate(&streams.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let mut out = Vec::new();
+        (0..streams.len()).map(|number| inflater.output(number, &mut out).then(|| out.clone())).collect()
+    }
+
+    fn deflate(text: &[u8], level: u32) -> Vec<u8> {
+        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
+        std::io::Write::write_all(&mut packer, text).unwrap();
+        packer.finish().unwrap()
+    }
+
+    fn texts() -> Vec<Vec<u8>> {
+        let varied = |seed: usize, length: usize| -> Vec<u8> {
+            (0..length)
+                .map(|at| b"0123456789abcdef\"_:,{}"[(at * at * seed + at * 7 + at / 3) % 22])
+                .collect()
+        };
+        vec![
+            varied(1, 200),
+            varied(3, 300),
+            varied(5, 1000),
+            [&varied(7, 100)[..], &[b'='; 258], &varied(11, 90)].concat(),
+            [varied(13, 150), b"ab".repeat(40), varied(13, 150)].concat(),
+        ]
+    }
+
+    #[test]
+    fn lanes_of_all_lengths_hold_what_went_in() {
+        let texts = texts();
+        let streams: Vec<_> = texts.iter().map(|text| deflate(text, 6)).collect();
+        let expected: Vec<_> = texts.into_iter().map(Some).collect();
+        assert_eq!(inflate(&streams), expected);
+    }
+
+    #[test]
+    fn all_else_is_given_up_and_disturbs_no_other() {
+        let texts = texts();
+        let good = deflate(&texts[0], 6);
+        let mut unknown_method = good.clone();
+        unknown_method[0] = 0x79;
+        let mut wrong_check = good.clone();
+        wrong_check[1] ^= 1;
+        let cut = good[..good.len() - 10].to_vec();
+        let too_long = deflate(&[b'x'; 2000], 6);
+        let stored = deflate(&texts[1], 0);
+        let odd = [unknown_method, wrong_check, cut, too_long, stored, Vec::new()];
+        for stream in odd {
+            let found = inflate(&[good.clone(), stream, good.clone()]);
+            assert_eq!(found, [Some(texts[0].clone()), None, Some(texts[0].clone())]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_that_flate2_does_not_read() {
+        let mut read = 0;
+        for text in texts() {
+            let good = deflate(&text, 6);
+            for bit in 0..8 * good.len().min(90) {
+                let mut stream = good.clone();
+                stream[bit / 8] ^= 1 << (bit % 8);
+                let Some(found) = inflate(&[stream.clone()]).remove(0) else { continue };
+                read += 1;
+                let mut whole = Vec::with_capacity(2 * LONGEST);
+                let mut reference = flate2::Decompress::new(true);
+                // Its checksum says no in the end, but what is in the stream has been read by then.
+                _ = reference.decompress_vec(&stream, &mut whole, flate2::FlushDecompress::Finish);
+                assert_eq!(found, whole, "bit {bit}");
+            }
+        }
+        assert!(read > 100, "{read}");
+    }
+}
