@@ -139,10 +139,26 @@ impl Segment {
     fn values<T: Copy + Default>(&mut self, tag: u8, values: &Values<T>, bits: impl Fn(T) -> u64) {
         self.bytes.push(tag);
         let rows = std::mem::take(&mut self.rows);
-        rows.iter().for_each(|&row| self.number(bits(values.values[row as usize])));
+        self.numbers(rows.iter().map(|&row| bits(values.values[row as usize])));
         let valid: Bits = rows.iter().map(|&row| values.valid.get(row as usize)).collect();
-        self.bytes.extend_from_slice(&valid.to_bytes());
+        self.bytes.push(u8::from(valid.all()));
+        if !valid.all() {
+            self.bytes.extend_from_slice(&valid.to_bytes());
+        }
         self.rows = rows;
+    }
+
+    /// The least of these numbers, how many bytes the difference of each from it takes, and the differences.
+    fn numbers(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
+        // The bits of negative numbers are the greatest; around them nothing is saved.
+        let least = numbers.clone().min().unwrap_or(0);
+        let most = numbers.clone().max().unwrap_or(0) - least;
+        let width = (64 - most.leading_zeros()).div_ceil(8) as usize;
+        self.number(least);
+        self.bytes.push(width as u8);
+        for number in numbers {
+            self.bytes.extend_from_slice(&(number - least).to_le_bytes()[..width]);
+        }
     }
 
     /// The texts that these rows have, then a code a row.
@@ -165,7 +181,8 @@ impl Segment {
             self.number(text.len() as u64);
             self.bytes.extend_from_slice(text.as_bytes());
         }
-        codes.iter().for_each(|code| self.bytes.extend_from_slice(&code.to_le_bytes()));
+        // Null becomes 0.
+        self.numbers(codes.iter().map(|&code| u64::from(code.wrapping_add(1))));
     }
 }
 
@@ -179,13 +196,26 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn number(&mut self) -> io::Result<usize> {
-        Ok(self.words(1)?[0] as usize)
+    fn byte(&mut self) -> io::Result<u8> {
+        Ok(self.take(1)?[0])
     }
 
-    fn words(&mut self, count: usize) -> io::Result<Vec<u64>> {
-        let (words, _) = self.take(count * 8)?.as_chunks::<8>();
-        Ok(words.iter().map(|&word| u64::from_le_bytes(word)).collect())
+    fn number(&mut self) -> io::Result<usize> {
+        let word = self.take(8)?.first_chunk().ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(u64::from_le_bytes(*word) as usize)
+    }
+
+    /// As [`Segment::numbers`] wrote them.
+    fn numbers(&mut self, count: usize) -> io::Result<impl Iterator<Item = u64> + use<'a>> {
+        let least = self.number()? as u64;
+        let width = usize::from(self.byte()?);
+        let bytes = self.take(count * width)?;
+        let number = move |at: usize| {
+            let mut word = [0; 8];
+            word[..width].copy_from_slice(&bytes[at * width..(at + 1) * width]);
+            least + u64::from_le_bytes(word)
+        };
+        Ok((0..count).map(number))
     }
 
     /// One segment's columns of these names, behind those that are there.
@@ -207,7 +237,7 @@ impl<'a> Reader<'a> {
 
     fn column(&mut self) -> io::Result<Column> {
         let rows = self.number()?;
-        Ok(match self.take(1)?[0] {
+        Ok(match self.byte()? {
             0 => Column::Bigint(self.values(rows, |bits| bits as i64)?),
             1 => Column::Timestamp(self.values(rows, |bits| bits as i64)?),
             2 => Column::Date(self.values(rows, |bits| bits as i64)?),
@@ -218,9 +248,12 @@ impl<'a> Reader<'a> {
     }
 
     fn values<T: Copy + Default>(&mut self, rows: usize, value: impl Fn(u64) -> T) -> io::Result<Values<T>> {
-        let values = self.words(rows)?.into_iter().map(value).collect();
-        let words = self.words(rows.div_ceil(64))?;
-        let valid = (0..rows).map(|row| words[row / 64] >> (row % 64) & 1 == 1).collect();
+        let values: Vec<T> = self.numbers(rows)?.map(value).collect();
+        if self.byte()? == 1 {
+            return Ok(Values::all(values));
+        }
+        let bytes = self.take(rows.div_ceil(64) * 8)?;
+        let valid = (0..rows).map(|row| bytes[row / 8] >> (row % 8) & 1 == 1).collect();
         Ok(Values { values, valid })
     }
 
@@ -230,8 +263,7 @@ impl<'a> Reader<'a> {
             let length = self.number()?;
             texts.dictionary.code(self.take(length)?);
         }
-        let (codes, _) = self.take(rows * 4)?.as_chunks::<4>();
-        texts.codes = codes.iter().map(|&code| u32::from_le_bytes(code)).collect();
+        texts.codes = self.numbers(rows)?.map(|code| (code as u32).wrapping_sub(1)).collect();
         Ok(texts)
     }
 }
