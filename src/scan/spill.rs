@@ -149,15 +149,27 @@ impl Segment {
     }
 
     /// The least of these numbers, how many bytes the difference of each from it takes, and the differences.
-    fn numbers(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
+    fn numbers(&mut self, numbers: impl Iterator<Item = u64>) {
         // The bits of negative numbers are the greatest; around them nothing is saved.
-        let least = numbers.clone().min().unwrap_or(0);
-        let most = numbers.clone().max().unwrap_or(0) - least;
-        let width = (64 - most.leading_zeros()).div_ceil(8) as usize;
+        let numbers: Vec<u64> = numbers.collect();
+        let least = numbers.iter().copied().min().unwrap_or(0);
+        let most = numbers.iter().copied().max().unwrap_or(0) - least;
+        let width = match most {
+            0 => 0,
+            1..=0xff => 1,
+            0x100..=0xffff => 2,
+            0x1_0000..=0xffff_ffff => 4,
+            _ => 8,
+        };
         self.number(least);
-        self.bytes.push(width as u8);
-        for number in numbers {
-            self.bytes.extend_from_slice(&(number - least).to_le_bytes()[..width]);
+        self.bytes.push(width);
+        let differences = numbers.iter().map(|number| number - least);
+        match width {
+            0 => {}
+            1 => self.bytes.extend(differences.map(|difference| difference as u8)),
+            2 => self.bytes.extend(differences.flat_map(|difference| (difference as u16).to_le_bytes())),
+            4 => self.bytes.extend(differences.flat_map(|difference| (difference as u32).to_le_bytes())),
+            _ => self.bytes.extend(differences.flat_map(u64::to_le_bytes)),
         }
     }
 
@@ -206,16 +218,17 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Segment::numbers`] wrote them.
-    fn numbers(&mut self, count: usize) -> io::Result<impl Iterator<Item = u64> + use<'a>> {
+    fn numbers(&mut self, count: usize) -> io::Result<Vec<u64>> {
         let least = self.number()? as u64;
         let width = usize::from(self.byte()?);
         let bytes = self.take(count * width)?;
-        let number = move |at: usize| {
-            let mut word = [0; 8];
-            word[..width].copy_from_slice(&bytes[at * width..(at + 1) * width]);
-            least + u64::from_le_bytes(word)
-        };
-        Ok((0..count).map(number))
+        Ok(match width {
+            0 => vec![least; count],
+            1 => bytes.iter().map(|&byte| least + u64::from(byte)).collect(),
+            2 => words(bytes).map(|word| least + u64::from(u16::from_le_bytes(word))).collect(),
+            4 => words(bytes).map(|word| least + u64::from(u32::from_le_bytes(word))).collect(),
+            _ => words(bytes).map(|word| least + u64::from_le_bytes(word)).collect(),
+        })
     }
 
     /// One segment's columns of these names, behind those that are there.
@@ -248,7 +261,7 @@ impl<'a> Reader<'a> {
     }
 
     fn values<T: Copy + Default>(&mut self, rows: usize, value: impl Fn(u64) -> T) -> io::Result<Values<T>> {
-        let values: Vec<T> = self.numbers(rows)?.map(value).collect();
+        let values: Vec<T> = self.numbers(rows)?.into_iter().map(value).collect();
         if self.byte()? == 1 {
             return Ok(Values::all(values));
         }
@@ -263,9 +276,13 @@ impl<'a> Reader<'a> {
             let length = self.number()?;
             texts.dictionary.code(self.take(length)?);
         }
-        texts.codes = self.numbers(rows)?.map(|code| (code as u32).wrapping_sub(1)).collect();
+        texts.codes = self.numbers(rows)?.into_iter().map(|code| (code as u32).wrapping_sub(1)).collect();
         Ok(texts)
     }
+}
+
+fn words<const WIDTH: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; WIDTH]> {
+    bytes.as_chunks().0.iter().copied()
 }
 
 #[cfg(test)]
