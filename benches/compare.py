@@ -30,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "loganalyze"
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 OURS = str(TARGET / "loganalyze")
+GENERATOR = str(TARGET / "examples/generate_logs")
 VENV = CACHE / "bench-venv"
 PEERS = ["duckdb-cli", "chdb", "polars"]
 ROWS = "sql event-counts hourly-activity product-views report gz zst threads start big memory-limit".split()
@@ -140,13 +141,19 @@ def run(command, environment=None):
         child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as error:
         raise Failed(f"{pathlib.Path(command[0]).name}: {error.strerror}") from error
-    message = child.stderr.read().decode(errors="replace").strip().splitlines() or ["no message"]
+    message = child.stderr.read().decode(errors="replace")
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - begin
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
-        raise Failed(f"exit code {child.returncode}: {message[-1] if message[0].startswith('Traceback') else message[0]}")
+        raise Failed(f"exit code {child.returncode}: {reason(message)}")
     return seconds, usage.ru_maxrss * 1024
+
+
+def reason(message):
+    """The telling line of what a program said on standard error."""
+    lines = message.strip().splitlines() or ["no message"]
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
 def measured(races, runs):
@@ -164,8 +171,8 @@ def measured(races, runs):
             except Failed as failure:
                 failures[command] = failure
     for race in races:
-        if reasons := [failures[command] for command in race.ours + race.theirs if command in failures]:
-            say(f"left out: {race.name} {race.peer}: {reasons[0]}")
+        if failed := [failures[command] for command in race.ours + race.theirs if command in failures]:
+            say(f"left out: {race.name} {race.peer}: {failed[0]}")
         else:
             yield race, median(figures, race.ours), median(figures, race.theirs)
 
@@ -235,6 +242,7 @@ def limited_report(words, limit, scratch):
     remark = interrupt(cut + option, environment, seconds)
     allowed = limit * 1e6 + ALLOWANCE
     faults = {
+        "no output": not contents(outputs[0]),
         "other bytes": contents(outputs[0]) != contents(outputs[1]),
         "too much memory": peak > allowed,
         "files left": left,
@@ -263,6 +271,7 @@ def interrupt(command, environment, seconds):
         code = child.wait(60)
     except subprocess.TimeoutExpired as error:
         child.kill()
+        child.wait()
         raise Failed("still running a minute after Ctrl-C") from error
     return [] if spilled and code != 0 else ["Ctrl-C came too late"] if spilled else ["wrote no temporary file"]
 
@@ -292,13 +301,15 @@ def check(logs):
 def output(command):
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise Failed(getattr(error, "stderr", None) or error) from error
+    except OSError as error:
+        raise Failed(f"{pathlib.Path(command[0]).name}: {error.strerror}") from error
+    except subprocess.CalledProcessError as error:
+        raise Failed(f"exit code {error.returncode}: {reason(error.stderr)}") from error
 
 
 def generated(size):
     """The folder of logs of this size: 30 daily files."""
-    command = (str(TARGET / "examples/generate_logs"), "--size", size, "--days", "30", "--out")
+    command = (GENERATOR, "--size", size, "--days", "30", "--out")
     return made(CACHE / f"bench-logs-{size}", lambda part: output((*command, str(part))))
 
 
@@ -355,7 +366,7 @@ def peers():
         except Failed as failure:
             say(f"cannot install {package}: {failure}")
     versions = {package["name"]: package["version"] for package in json.loads(output(listed))}
-    return ", ".join(f"{peer} {versions[peer]}" for peer in PEERS if peer in versions)
+    return ", ".join(f"{peer} {versions[peer]}" for peer in PEERS if peer in versions) or "no peers"
 
 
 def machine():
@@ -411,7 +422,7 @@ def main():
         parser.error("--runs must be at least 1")
     if options.big == options.size or (options.only == ["big"] and not options.big):
         parser.error("--big must be given and be more than --size")
-    if not pathlib.Path(OURS).exists():
+    if not all(pathlib.Path(program).exists() for program in (OURS, GENERATOR)):
         sys.exit("compare: build first: cargo build --release --examples --bins")
     CACHE.mkdir(parents=True, exist_ok=True)
     try:
@@ -421,6 +432,8 @@ def main():
         sys.exit(f"compare: {failure}")
     except KeyboardInterrupt:
         sys.exit(130)
+    if not rows:
+        sys.exit("compare: nothing could be measured")
     head = "question", "loganalyze", "against", "ratio", "must", "met", "peak memory (of the other)"
     print(about + "\n", *(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)), sep="\n")
 
