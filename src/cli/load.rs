@@ -108,13 +108,13 @@ impl Loader<'_> {
         let joined = self.joined(spill)?;
         let mut names: Vec<_> = self.wanted.names().collect();
         names.push(FILE);
-        let mut table = Table::new()?;
+        let mut table = Table::default();
         if !self.wanted.has("session_number") {
             for part in 0..spill.parts() {
                 let Some(mut events) = read(spill, part, &names)? else { continue };
                 derive(&mut events, self.wanted, &joined);
                 self.add_quality(&events);
-                table.add(&self.frame(events)?)?;
+                table.add(self.frame(events)?)?;
             }
             return table.finish();
         }
@@ -130,7 +130,7 @@ impl Loader<'_> {
         for part in 0..by_visitor.parts() {
             let Some(mut events) = read(&by_visitor, part, &names)? else { continue };
             derive_sessions(&mut events, SESSION_GAP);
-            table.add(&self.frame(events)?)?;
+            table.add(self.frame(events)?)?;
         }
         table.finish()
     }

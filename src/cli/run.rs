@@ -155,7 +155,7 @@ fn settings(
     number_files: bool,
 ) -> Result<Settings, Error> {
     let redaction = Redaction::new(&options.redact, options.hash_pii);
-    let memory = options.memory_limit.as_deref().map(memory::size).transpose()?;
+    let memory = memory::size(&options.memory_limit)?;
     Ok(Settings {
         rows: RowSettings { wanted, range, zone, redaction },
         threads: threads(options),
@@ -163,13 +163,13 @@ fn settings(
         max_line_bytes: options.max_line_bytes,
         keep_all_rejects: options.rejects.is_some(),
         kernel: Kernel::best(),
-        row_bytes: memory.map(|bytes| bytes / ROWS_SHARE),
+        row_bytes: Some(memory / ROWS_SHARE),
         number_files,
     })
 }
 
 /// The part of the memory that rows may take while they are read; the rest is for what is made of them.
-const ROWS_SHARE: usize = 6;
+const ROWS_SHARE: usize = 4;
 
 fn threads(options: &Common) -> usize {
     let given = options.threads.map(std::num::NonZero::get);

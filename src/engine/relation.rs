@@ -1,36 +1,35 @@
-//! The relation `events` as queries see it: in memory, or in a temporary file from which a query takes what it needs, piece
+//! The relation `events` as queries see it: in memory, or in temporary files from which a query takes what it needs, piece
 //! by piece. Knows nothing of the queries.
 
 use crate::error::Error;
-use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
 use std::fs::File;
-use std::sync::Arc;
 
 /// What queries run over.
-#[derive(Clone)]
 pub struct Relation {
-    plan: LazyFrame,
+    pieces: Vec<LazyFrame>,
+    whole: LazyFrame,
     engine: Engine,
 }
 
 impl Relation {
     /// Events in memory.
     pub fn in_memory(frame: DataFrame) -> Relation {
-        Relation { plan: frame.lazy(), engine: Engine::InMemory }
-    }
-
-    /// Whether all of it is in memory.
-    pub fn is_in_memory(&self) -> bool {
-        self.engine == Engine::InMemory
+        let whole = frame.lazy();
+        Relation { pieces: vec![whole.clone()], whole, engine: Engine::InMemory }
     }
 
     /// The plan that begins with these events.
     pub fn lazy(&self) -> LazyFrame {
-        self.plan.clone()
+        self.whole.clone()
     }
 
-    /// Runs a plan that began with [`Relation::lazy`].
+    /// Plans that begin with some of the events each, and with all of them together.
+    pub fn pieces(&self) -> Vec<LazyFrame> {
+        self.pieces.clone()
+    }
+
+    /// Runs a plan that began with these events.
     ///
     /// # Errors
     /// What Polars has against it.
@@ -40,60 +39,48 @@ impl Relation {
     }
 }
 
-/// A relation that is being written to a temporary file (Parquet, without a name: nothing of it stays, however the program
+/// A relation that is being written to temporary files (Parquet, without names: nothing of them stays, however the program
 /// ends).
+#[derive(Default)]
 pub struct Table {
-    file: File,
-    writer: Option<BatchedWriter<File>>,
+    files: Vec<File>,
 }
 
 impl Table {
-    /// An empty one.
-    ///
-    /// # Errors
-    /// If there is no place for temporary files.
-    pub fn new() -> Result<Table, Error> {
-        Ok(Table { file: tempfile::tempfile().map_err(Error::Temporary)?, writer: None })
-    }
-
-    /// Adds these rows; all frames have the same columns.
+    /// Adds these rows as one piece; all pieces have the same columns.
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn add(&mut self, frame: &DataFrame) -> Result<(), Error> {
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => {
-                let file = self.file.try_clone().map_err(Error::Temporary)?;
-                let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Uncompressed);
-                none.insert(writer.batched(frame.schema()).map_err(temporary)?)
-            }
-        };
-        // Small pieces, so that a query that takes some at a time takes little.
-        for start in (0..frame.height()).step_by(ROWS_TOGETHER) {
-            writer.write_batch(&frame.slice(start as i64, ROWS_TOGETHER)).map_err(temporary)?;
-        }
+    pub fn add(&mut self, mut frame: DataFrame) -> Result<(), Error> {
+        let file = tempfile::tempfile().map_err(Error::Temporary)?;
+        ParquetWriter::new(file.try_clone().map_err(Error::Temporary)?)
+            .with_compression(ParquetCompression::Snappy)
+            .with_row_group_size(Some(ROWS_TOGETHER))
+            .finish(&mut frame)
+            .map_err(temporary)?;
+        self.files.push(file);
         Ok(())
     }
 
     /// The relation that was written.
     ///
     /// # Errors
-    /// If it cannot be finished or read.
+    /// If it cannot be read.
     pub fn finish(self) -> Result<Relation, Error> {
-        if let Some(writer) = self.writer {
-            writer.finish().map_err(temporary)?;
-        }
-        let sources = ScanSources::Files(Arc::new([self.file]));
-        // A file without a name has no name to find values in.
-        let hive_options = HiveOptions { enabled: Some(false), ..HiveOptions::default() };
-        let options = ScanArgsParquet { hive_options, ..ScanArgsParquet::default() };
-        let plan = LazyFrame::scan_parquet_sources(sources, options).map_err(temporary)?;
-        Ok(Relation { plan, engine: Engine::Streaming })
+        let copy = |file: &File| file.try_clone().map_err(Error::Temporary);
+        let pieces = self.files.iter().map(|file| scan(vec![copy(file)?])).collect::<Result<_, _>>()?;
+        Ok(Relation { pieces, whole: scan(self.files)?, engine: Engine::Streaming })
     }
 }
 
-/// Rows of a row group.
+fn scan(files: Vec<File>) -> Result<LazyFrame, Error> {
+    // A file without a name has no name to find values in.
+    let hive_options = HiveOptions { enabled: Some(false), ..HiveOptions::default() };
+    let options = ScanArgsParquet { hive_options, ..ScanArgsParquet::default() };
+    LazyFrame::scan_parquet_sources(ScanSources::Files(files.into()), options).map_err(temporary)
+}
+
+/// Rows of a row group: few, so that a query that takes some at a time takes little.
 const ROWS_TOGETHER: usize = 64 * 1024;
 
 fn temporary(error: PolarsError) -> Error {

@@ -168,7 +168,7 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
         .map(|file| Shared { file, state: Mutex::default(), done: AtomicBool::new(false) })
         .collect();
     let spill = match settings.row_bytes {
-        Some(_) => Some(Spill::new(PARTS * settings.threads).map_err(Error::Temporary)?),
+        Some(_) => Some(Spill::new(PARTS).map_err(Error::Temporary)?),
         None => None,
     };
     let failed = AtomicBool::new(false);
@@ -215,23 +215,47 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
     Ok(scanned)
 }
 
-/// How many parts of the rows in temporary files there are for each thread: so many that one fits into the memory that is
-/// left, even if there are a hundred times as many rows as there is room for.
+/// How many parts the rows in temporary files have: so many that one fits into memory even if there are a hundred times as
+/// many rows as there is room for; so few that a process may have all files open.
 const PARTS: usize = 64;
 
-/// Moves the rows that these batches still hold to temporary files; they have these dictionaries.
+/// How many bytes the rows of a thread may take once others are in temporary files.
+fn room_beside_spill(settings: &Settings) -> usize {
+    settings.row_bytes.unwrap_or(usize::MAX) / settings.threads / 4
+}
+
+/// Moves the rows that these batches still hold to temporary files, some at a time; they have these dictionaries.
 fn spill_rows(
     spill: &Spill,
     settings: &Settings,
     batches: &mut [Batch],
     dictionaries: Vec<Dictionary>,
 ) -> Result<(), Error> {
+    let dictionaries = [dictionaries];
+    let mut together: Vec<&mut Batch> = Vec::new();
+    let mut held = 0;
+    for batch in batches.iter_mut().filter(|batch| batch.found.rows.bytes() > 0) {
+        held += batch.found.rows.bytes();
+        together.push(batch);
+        if held > room_beside_spill(settings) {
+            spill_together(spill, settings, std::mem::take(&mut together), &dictionaries)?;
+            held = 0;
+        }
+    }
+    spill_together(spill, settings, together, &dictionaries)
+}
+
+fn spill_together(
+    spill: &Spill,
+    settings: &Settings,
+    batches: Vec<&mut Batch>,
+    dictionaries: &[Vec<Dictionary>],
+) -> Result<(), Error> {
     let names: Vec<_> = builder::built(settings.rows.wanted).collect();
-    let held: Vec<_> = batches.iter_mut().filter(|batch| batch.found.rows.bytes() > 0).collect();
     let number = |batch: &&mut Batch| std::iter::repeat_n(batch.file as i64, batch.found.rows.count);
-    let files = Column::Bigint(column::Values::all(held.iter().flat_map(number).collect()));
-    let rows = held.into_iter().map(|batch| (0, batch.found.rows.take())).collect();
-    let columns = merge(&names, rows, &[dictionaries]);
+    let files = Column::Bigint(column::Values::all(batches.iter().flat_map(number).collect()));
+    let rows = batches.into_iter().map(|batch| (0, batch.found.rows.take())).collect();
+    let columns = merge(&names, rows, dictionaries);
     let mut named: spill::Named = names.into_iter().zip(columns).collect();
     if settings.number_files {
         named.push((FILE, files));
@@ -255,7 +279,7 @@ impl Worker<'_> {
         let mut buffer = Vec::new();
         let mut batches: Vec<Batch> = Vec::new();
         let (mut held, mut spilled) = (0, 0);
-        let room = self.settings.row_bytes.map_or(usize::MAX, |bytes| bytes / self.settings.threads);
+        let mut room = self.settings.row_bytes.map_or(usize::MAX, |bytes| bytes / self.settings.threads);
         while !self.failed.load(Ordering::Relaxed) {
             let Some((file, chunk, info)) = self.next_chunk(&mut buffer)? else { break };
             let found = reader.chunk(&mut buffer, &info);
@@ -265,6 +289,8 @@ impl Worker<'_> {
                 && held + reader.dictionary_bytes() > room
             {
                 spill_rows(spill, self.settings, &mut batches[spilled..], reader.take_dictionaries())?;
+                // From now on the room is for what will be made of the rows.
+                room = room.min(room_beside_spill(self.settings));
                 (held, spilled) = (0, batches.len());
             }
         }
