@@ -28,10 +28,11 @@ pub fn object_line(
     let mut at = start;
     tokens.clear();
     loop {
-        let (field, length) = match fields.guess(bytes, at, previous) {
+        let is_first = at == start;
+        let (field, length) = match fields.guess(bytes, at, previous, is_first) {
             Some((field, length)) => (Some(field), length),
             None if bytes[at..].starts_with(b"}\n") => return Some((at + 2, stop + 1)),
-            None => other_key(bytes, places, at, stop, fields, previous)?,
+            None => other_key(bytes, places, at, stop, fields, previous, is_first)?,
         };
         at += length;
         // Behind the two quotes of the key.
@@ -76,9 +77,10 @@ fn other_key(
     stop: usize,
     fields: &mut Fields,
     previous: Previous,
+    is_first: bool,
 ) -> Option<(Option<Field>, usize)> {
     let (start, end) = (places[stop] as usize, *places.get(stop + 1)? as usize);
-    let before: &[u8] = if bytes[at] == b'{' { b"{\"" } else { b", \"" };
+    let before: &[u8] = if is_first { b"{\"" } else { b", \"" };
     if &bytes[at..=start] != before || bytes[end..].first_chunk() != Some(b"\": ") {
         return None;
     }

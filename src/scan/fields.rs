@@ -131,9 +131,15 @@ impl Fields {
     /// The field whose key stands at `at` as `{"key": ` (a line's first) or `, "key": `, and how many bytes that takes;
     /// `None` if it is not one of the two that are likely.
     #[inline(always)]
-    pub fn guess(&self, bytes: &[u8], at: usize, previous: Previous) -> Option<(Field, usize)> {
+    pub fn guess(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        previous: Previous,
+        is_first: bool,
+    ) -> Option<(Field, usize)> {
         let window = bytes.get(at..)?.first_chunk()?;
-        let literals = if previous == Previous::NONE { &self.first } else { &self.later };
+        let literals = if is_first { &self.first } else { &self.later };
         let likely = self.next[previous.place()];
         let [a, b] = likely.map(|field| &literals[usize::from(field & 63)]);
         if a.matches(window) {

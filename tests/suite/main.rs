@@ -10,6 +10,7 @@ mod golden;
 mod harness;
 mod input;
 mod invariance;
+mod oracle;
 mod queries;
 mod readme;
 mod scanner;

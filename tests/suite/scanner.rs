@@ -2,158 +2,11 @@
 //! and lines that were broken at random.
 
 use crate::harness::{Random, sample_lines};
-use loganalyze::scan::column::Column;
+use crate::oracle::{check, is_wrapped};
 use loganalyze::scan::json::unescape;
 use loganalyze::scan::stops::Kernel;
-use loganalyze::scan::{Scanned, Settings, scan_bytes, time};
-use loganalyze::schema::{COLUMNS, Origin, Type};
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-/// What serde_json says of a line.
-enum Verdict {
-    Blank,
-    Reject,
-    Event(Option<Map<String, Value>>),
-}
-
-fn oracle(line: &[u8]) -> Verdict {
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let Ok(text) = std::str::from_utf8(line) else { return Verdict::Reject };
-    let text = text.trim_matches([' ', '\t', '\r', '\n']);
-    if text.is_empty() {
-        return Verdict::Blank;
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.disable_recursion_limit();
-    let valid = serde::de::IgnoredAny::deserialize(&mut deserializer).is_ok() && deserializer.end().is_ok();
-    if !valid || !text.starts_with('{') {
-        return Verdict::Reject;
-    }
-    // serde_json has no value for a surrogate without its partner; the scanner puts U+FFFD there.
-    Verdict::Event(serde_json::from_str(&with_lone_surrogates_replaced(text)).ok())
-}
-
-fn with_lone_surrogates_replaced(text: &str) -> String {
-    let code = |at: usize| -> Option<u32> {
-        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
-        u32::from_str_radix(digits, 16).ok()
-    };
-    let mut out = String::new();
-    let mut at = 0;
-    while at < text.len() {
-        let length = match code(at) {
-            Some(0xd800..=0xdbff) if matches!(code(at + 6), Some(0xdc00..=0xdfff)) => 12,
-            Some(0xd800..=0xdfff) => {
-                out.push_str("\\ufffd");
-                at += 6;
-                continue;
-            }
-            Some(_) => 6,
-            None if text[at..].starts_with('\\') => {
-                1 + text[at + 1..].chars().next().map_or(0, char::len_utf8)
-            }
-            None => text[at..].chars().next().map_or(1, char::len_utf8),
-        };
-        out.push_str(&text[at..at + length]);
-        at += length;
-    }
-    out
-}
-
-fn expected_integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64().or_else(|| {
-            let float = number.as_f64().filter(|_| number.is_f64())?;
-            (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i64)
-        }),
-        Value::String(text) => {
-            let digits = text.strip_prefix('-').unwrap_or(text);
-            let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            if all_digits { text.parse().ok() } else { None }
-        }
-        _ => None,
-    }
-}
-
-/// Holds one row of the scan against one object.
-fn compare(scanned: &Scanned, row: usize, object: &Map<String, Value>, line: &[u8]) {
-    for column in COLUMNS {
-        let Origin::Key(key) = column.origin else { continue };
-        let value = object.get(key).unwrap_or(&Value::Null);
-        let line = String::from_utf8_lossy(line);
-        let name = column.name;
-        match &scanned.columns[name] {
-            // serde_json reads integers beyond 64 bits, and strings with escaped digits, as what they are not.
-            Column::Bigint(values) => {
-                let expected = expected_integer(value);
-                let escaped = value.is_string() && line.contains("\\u00");
-                assert!(
-                    values.get(row) == expected || escaped,
-                    "{name} {:?} {expected:?} {line}",
-                    values.get(row)
-                );
-            }
-            Column::Double(values) => {
-                let expected = if value.is_number() { value.as_f64() } else { None };
-                assert_eq!(values.get(row), expected, "{name} {line}");
-            }
-            Column::Boolean(values) => assert_eq!(values.get(row), value.as_bool(), "{name} {line}"),
-            Column::Timestamp(values) => {
-                let expected =
-                    value.as_str().and_then(|text| time::parse(text.as_bytes(), chrono_tz::Asia::Seoul));
-                assert_eq!(values.get(row), expected, "{name} {line}");
-            }
-            Column::Text(texts) if column.kind == Type::Text => {
-                assert_eq!(texts.get(row), value.as_str(), "{name} {line}");
-            }
-            Column::Text(texts) if column.kind == Type::Json => {
-                assert_eq!(texts.get(row).is_some(), value.is_object(), "{name} {line}");
-            }
-            _ => {}
-        }
-    }
-}
-
-fn check(lines: &[Vec<u8>], kernel: Kernel) {
-    let bytes: Vec<u8> = lines.concat();
-    let scanned = scan_bytes(&bytes, &Settings { kernel, ..Settings::default() });
-    let tally = scanned.total();
-    assert_eq!(tally.lines, tally.events + tally.rejects() + tally.blank);
-    assert_eq!(tally.lines, lines.len() as u64);
-    let mut row = 0;
-    let mut rejects = scanned.rejects.iter();
-    for (at, line) in lines.iter().enumerate() {
-        match oracle(line) {
-            Verdict::Blank => {}
-            Verdict::Reject => {
-                let reject =
-                    rejects.next().unwrap_or_else(|| panic!("accepted: {}", String::from_utf8_lossy(line)));
-                assert_eq!(
-                    reject.line,
-                    at as u64 + 1,
-                    "{reject:?}, wanted: {}",
-                    String::from_utf8_lossy(line)
-                );
-            }
-            Verdict::Event(object) => {
-                assert!(row < scanned.rows, "rejected: {}", String::from_utf8_lossy(line));
-                if let Some(object) = object {
-                    compare(&scanned, row, &object, line);
-                }
-                row += 1;
-            }
-        }
-    }
-    assert_eq!((row, rejects.next()), (scanned.rows, None));
-}
-
-/// Lines that are not wrapped: those of Fluentd, CRI and Docker are what serde_json does not know.
-fn is_plain(line: &[u8]) -> bool {
-    !line.starts_with(b"{\"log\":\"")
-        && !line.contains(&b'\t')
-        && !String::from_utf8_lossy(line).contains(" std")
-}
+use loganalyze::scan::{Settings, scan_bytes};
+use loganalyze::schema::{COLUMNS, Origin};
 
 #[test]
 fn the_sample_logs_read_as_serde_json_reads_them() {
@@ -209,7 +62,7 @@ fn lines_broken_at_random_are_judged_as_serde_json_judges_them() {
             line.retain(|&byte| byte != b'\n');
             line.push(b'\n');
         }
-        if is_plain(&line) {
+        if !is_wrapped(&line) {
             lines.push(line);
         }
     }
@@ -307,6 +160,17 @@ fn generated_objects_with_every_key_and_type_read_as_serde_json_reads_them() {
     }
     for kernel in Kernel::available() {
         check(&lines, kernel);
+    }
+}
+
+#[test]
+fn a_brace_does_not_separate_values() {
+    for value in ["\"x\"", "\"\\n\"", "{\"a\": 1}", "[1]", "{}", "12", "null"] {
+        for key in ["event_type", "other"] {
+            let begin = format!("{{\"{key}\": {value}");
+            let lines = ["{", ", "].map(|comma| format!("{begin}{comma}\"event_type\": 1}}\n"));
+            check(&[&lines[..], &lines].concat(), Kernel::best());
+        }
     }
 }
 
