@@ -18,6 +18,7 @@ use crate::scan::wanted::Wanted;
 use crate::sink::{self, About, Format};
 use clap::{ArgMatches, FromArgMatches};
 use polars::prelude::DataFrame;
+use std::io::Write;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -34,8 +35,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     let questions = questions(name, matches)?;
     if options.inputs.is_empty() {
         if options.explain {
-            questions.iter().for_each(|question| print!("{}", explanation(question)));
-            return Ok(0);
+            let all: String = questions.iter().map(explanation).collect();
+            return std::io::stdout().write_all(all.as_bytes()).map(|()| 0).map_err(Error::Stdout);
         }
         return Err(Error::Usage(format!(
             "no input: name log files, folders, globs or - for standard input, such as 'loganalyze {name} logs/'"

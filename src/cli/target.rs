@@ -42,7 +42,7 @@ impl Target {
     /// Of a command with several results.
     ///
     /// # Errors
-    /// `Error::Usage` for a format that cannot hold several; `Error::Write` if the folder cannot be made.
+    /// `Error::Usage` for a format that cannot hold several; `Error::Write` if the folder is a file.
     pub fn of_several(options: &Common) -> Result<Target, Error> {
         let format = named(options.format.as_deref())?;
         let Some(folder) = &options.output else {
@@ -55,12 +55,15 @@ impl Target {
             }
             return Ok(Target { format, place: Place::Titled, color: options.color });
         };
-        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+        if folder.exists() && !folder.is_dir() {
+            let source = std::io::Error::new(std::io::ErrorKind::NotADirectory, "it is a file, not a folder");
+            return Err(Error::Write { path: folder.clone(), source });
+        }
         let place = Place::Folder(folder.clone());
         Ok(Target { format: format.unwrap_or(Format::Csv), place, color: options.color })
     }
 
-    /// Writes a result; a file is written whole or not at all.
+    /// Writes a result; a file is written whole or not at all. The folder is made when there is something to write.
     ///
     /// # Errors
     /// `Error::Write` or `Error::Stdout`.
@@ -76,6 +79,8 @@ impl Target {
             }
             Place::File(path) => self.save(path, result, about),
             Place::Folder(folder) => {
+                let failed = |source| Error::Write { path: folder.clone(), source };
+                std::fs::create_dir_all(folder).map_err(failed)?;
                 let name = format!("{}.{}", about.name, self.format.endings()[0]);
                 self.save(&folder.join(name), result, about)
             }

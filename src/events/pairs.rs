@@ -3,6 +3,7 @@
 //! and the action was written while the request was being processed.
 
 use super::Events;
+use crate::scan::FILE;
 use crate::scan::builder::KINDS;
 use crate::scan::column::{NULL, Values};
 use crate::scan::time::SECOND;
@@ -71,10 +72,18 @@ fn requests(events: &Events, clients: &[u32], actions: &[Action]) -> Vec<Request
     rows.map(request).collect()
 }
 
-/// Compares two rows by all columns that were read. Rows that are equal in these are alike to every query.
+/// By what reports judge a request line. A report that reads more columns, because it is answered together with others, must
+/// choose the same of several lines as alone.
+const JUDGED_BY: [&str; 6] =
+    ["user_id", "response_status", "entity_type", "entity_id", "session_id", "product_id"];
+
+/// Compares two rows by all columns that were read, then by file and row. Rows that are equal in the columns are alike to every
+/// query, but not to those who count lines by file.
 fn by_content(events: &Events, a: usize, b: usize) -> Ordering {
-    let orders = events.columns.values().map(|column| column.compare(a, b));
-    orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    let judged = JUDGED_BY.iter().filter_map(|name| events.columns.get(name));
+    let others = events.columns.iter().filter(|(name, _)| **name != FILE).map(|(_, column)| column);
+    let orders = judged.chain(others).chain(events.columns.get(FILE)).map(|column| column.compare(a, b));
+    orders.into_iter().find(|order| order.is_ne()).unwrap_or_else(|| a.cmp(&b))
 }
 
 /// Calls `found` with the rows of the requests that have an action. In the order of their ends, each request takes the

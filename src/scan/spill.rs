@@ -1,27 +1,37 @@
-//! Rows that memory has no room for, in temporary files. Rows that may have to do with each other lie in one part, so that
-//! a part can be looked at alone. The files have no name: however the program ends, nothing of them stays.
+//! Rows that memory has no room for, in a temporary file. Rows that may have to do with each other lie in one part, so that
+//! a part can be looked at alone. The file has no name: however the program ends, nothing of it stays.
 //! Knows nothing of what the rows are for.
 
 use super::column::{Bits, Column, NULL, Texts, Values};
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::sync::{Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Columns by name.
 pub type Named = Vec<(&'static str, Column)>;
 
-/// Rows in temporary files, in parts.
+/// Rows in a temporary file, in parts. One file holds all parts, for a process may not have many open.
 #[derive(Debug)]
 pub struct Spill {
-    parts: Vec<Mutex<Part>>,
+    parts: usize,
+    kept: Mutex<Kept>,
 }
 
-/// A part's file: segments, each of them a header (number of rows, and of each column name's number and the bytes that it
-/// takes) and the columns.
+/// The file: segments, each of them a header (number of rows, and of each column name's number and the bytes that it takes)
+/// and the columns.
 #[derive(Debug)]
-struct Part {
+struct Kept {
     file: File,
+    end: u64,
+    parts: Vec<Part>,
+}
+
+/// Where a part's segments are in the file, and how many rows they have.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    segments: Vec<Range<u64>>,
     rows: usize,
 }
 
@@ -37,18 +47,22 @@ impl Spill {
     /// # Errors
     /// If there is no place for temporary files (`$TMPDIR`, else `/tmp`).
     pub fn new(parts: usize) -> io::Result<Spill> {
-        let part = || Ok(Mutex::new(Part { file: tempfile::tempfile()?, rows: 0 }));
-        Ok(Spill { parts: (0..parts).map(|_| part()).collect::<io::Result<_>>()? })
+        let kept = Kept { file: tempfile::tempfile()?, end: 0, parts: vec![Part::default(); parts] };
+        Ok(Spill { parts, kept: Mutex::new(kept) })
     }
 
     /// How many parts there are.
     pub fn parts(&self) -> usize {
-        self.parts.len()
+        self.parts
     }
 
     /// How many rows there are in all parts.
     pub fn rows(&self) -> usize {
-        self.parts.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).rows).sum()
+        self.kept().parts.iter().map(|part| part.rows).sum()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds these rows: those with the same text in the column `key` to the same part, or without a key all of them to the
@@ -68,11 +82,9 @@ impl Spill {
             let part = places.as_ref().map_or(otherwise % self.parts(), |places| places[row]);
             by_part[part].push(row as u32);
         }
-        for (part, rows) in self.parts.iter().zip(by_part).filter(|(_, rows)| !rows.is_empty()) {
+        for (part, rows) in by_part.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
             let segment = Segment::of(columns, rows);
-            let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-            part.file.write_all(&segment.bytes)?;
-            part.rows += segment.rows.len();
+            self.kept().add(part, &segment)?;
         }
         Ok(())
     }
@@ -90,16 +102,31 @@ impl Spill {
     /// # Errors
     /// If they cannot be read.
     pub fn read(&self, part: usize, names: &[&'static str]) -> io::Result<(Named, usize)> {
-        let mut part = self.parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-        part.file.seek(SeekFrom::Start(0))?;
+        let mut kept = self.kept();
+        let Kept { file, parts, .. } = &mut *kept;
+        let part = &parts[part];
         let mut bytes = Vec::new();
-        part.file.read_to_end(&mut bytes)?;
         let mut columns: Named = Vec::new();
-        let mut reader = Reader(&bytes);
-        while !reader.0.is_empty() {
-            reader.segment(names, &mut columns)?;
+        for segment in &part.segments {
+            file.seek(SeekFrom::Start(segment.start))?;
+            bytes.resize((segment.end - segment.start) as usize, 0);
+            file.read_exact(&mut bytes)?;
+            Reader(&bytes).segment(names, &mut columns)?;
         }
         Ok((columns, part.rows))
+    }
+}
+
+impl Kept {
+    /// Writes a segment behind all others.
+    fn add(&mut self, part: usize, segment: &Segment) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.end))?;
+        self.file.write_all(&segment.bytes)?;
+        let begin = self.end;
+        self.end += segment.bytes.len() as u64;
+        self.parts[part].segments.push(begin..self.end);
+        self.parts[part].rows += segment.rows.len();
+        Ok(())
     }
 }
 
