@@ -44,6 +44,8 @@ impl Type {
 pub enum Origin {
     /// The value of this key at the top level of a line.
     Key(&'static str),
+    /// Computed from these keys of a line while it is read.
+    Line(&'static [&'static str]),
     /// Computed from other columns of the same event.
     Event(&'static [&'static str]),
     /// Computed from other columns of this and of other events.
@@ -79,6 +81,10 @@ const fn named(
     Column { name, kind, unit, origin: Origin::Key(key), meaning }
 }
 
+const fn line(name: &'static str, from: &'static [&'static str], meaning: &'static str) -> Column {
+    Column { name, kind: Type::Text, unit: "", origin: Origin::Line(from), meaning }
+}
+
 const fn event(
     name: &'static str,
     kind: Type,
@@ -109,7 +115,7 @@ pub const COLUMNS: &[Column] = &[
     event("weekday", Bigint, "1-7", &["timestamp"], "the day of the week of timestamp: 1 is Monday, 7 is Sunday (ISO 8601)"),
     event("epoch_us", Bigint, "µs", &["timestamp"], "timestamp as a number: microseconds since 1970-01-01T00:00:00 of the same wall clock"),
     key("event_type", Text, "", "what happened: view, search, cart_add …; null for lines of the application itself"),
-    event("kind", Text, "", &[], "request (has response_status or method), telemetry (dwell timers, clicks) or action (the rest)"),
+    line("kind", &["response_status", "event_type", "method"], "request (has response_status or method), telemetry (dwell timers, clicks) or action (the rest)"),
     neighbours("paired", Boolean, &["timestamp", "event_type", "kind", "client", "process_time"], "true for a request line whose action has a line of its own: count NOT paired to count actions once"),
     neighbours("visitor_id", Text, &["timestamp", "event_type", "session_id", "client"], "short hash of the visitor, first requests and log-outs joined; null where nobody can be named"),
     neighbours("session_number", Bigint, &["timestamp", "kind", "visitor_id", "path"], "the visitor's how-manieth session, from 1; a new one begins after a gap of more than 30 minutes"),
@@ -127,7 +133,7 @@ pub const COLUMNS: &[Column] = &[
     key("form", Json, "", "form fields, secrets redacted"),
     key("ip_address", Text, "", "the client's address"),
     key("user_agent", Text, "", "the client's User-Agent header, often Unknown"),
-    event("client", Text, "", &[], "short hash of ip_address and user_agent, by which a visitor without a cookie is known"),
+    line("client", &["ip_address", "user_agent"], "short hash of ip_address and user_agent, by which a visitor without a cookie is known"),
     key("referrer", Url, "", "the page before, a full URL or a path"),
     key("response_status", Bigint, "", "the HTTP status of the answer"),
     key("process_time", Double, "s", "how long the answer took"),

@@ -75,7 +75,13 @@ pub struct Common {
     #[arg(long, value_name = "N", help_heading = "Running")]
     pub threads: Option<std::num::NonZeroUsize>,
     /// About how much memory to use; rows that do not fit go to temporary files (in $TMPDIR)
-    #[arg(long, value_name = "SIZE", default_value = "1GB", env = "LOGANALYZE_MEMORY_LIMIT", help_heading = "Running")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "1GB",
+        env = "LOGANALYZE_MEMORY_LIMIT",
+        help_heading = "Running"
+    )]
     pub memory_limit: String,
     /// How much is read at a time
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide = true)]

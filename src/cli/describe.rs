@@ -19,6 +19,7 @@ pub fn schema_table() -> Result<DataFrame, Error> {
         text("unit", |column| column.unit.into()),
         text("from", |column| match column.origin {
             Origin::Key(key) => format!("key {key}"),
+            Origin::Line(from) => format!("keys {}", from.join(", ")),
             Origin::Event(from) => format!("this event's {}", from.join(", ")),
             Origin::Neighbours(from) => format!("all events' {}", from.join(", ")),
         }),

@@ -119,7 +119,7 @@ impl Loader<'_> {
             return table.finish();
         }
         // A visitor may have had several clients; sessions need all of a visitor's events.
-        let by_visitor = Spill::new(spill.parts()).map_err(Error::Temporary)?;
+        let by_visitor = Spill::new(spill.parts());
         for part in 0..spill.parts() {
             let Some(mut events) = read(spill, part, &names)? else { continue };
             derive(&mut events, self.wanted, &joined);

@@ -102,10 +102,16 @@ impl Matches {
             let column = matched.column(name)?;
             if let Ok(texts) = column.str() {
                 let hashes = texts.iter().map(|text| self.hasher.hash_one(text));
-                entities.iter_mut().zip(hashes).for_each(|(all, one)| *all = self.hasher.hash_one((*all, one)));
+                entities
+                    .iter_mut()
+                    .zip(hashes)
+                    .for_each(|(all, one)| *all = self.hasher.hash_one((*all, one)));
             } else {
                 let numbers = column.i64()?.iter();
-                entities.iter_mut().zip(numbers).for_each(|(all, one)| *all = self.hasher.hash_one((*all, one)));
+                entities
+                    .iter_mut()
+                    .zip(numbers)
+                    .for_each(|(all, one)| *all = self.hasher.hash_one((*all, one)));
             }
         }
         Ok(entities)

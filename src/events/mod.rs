@@ -30,7 +30,7 @@ pub fn with_sources(wanted: Wanted) -> Wanted {
     let mut all = wanted;
     loop {
         let sources = all.names().filter_map(schema::column).flat_map(|column| match column.origin {
-            Origin::Key(_) => [].iter(),
+            Origin::Key(_) | Origin::Line(_) => [].iter(),
             Origin::Event(from) | Origin::Neighbours(from) => from.iter(),
         });
         let more = all.or(Wanted::of(sources.copied()));

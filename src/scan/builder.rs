@@ -66,7 +66,7 @@ impl Rows {
 /// How lines become rows.
 #[derive(Debug, Clone)]
 pub struct RowSettings {
-    /// The columns to build: those read from keys, `kind` and `client`.
+    /// The columns to build: those read from keys, and those of the line.
     pub wanted: Wanted,
     /// If set, only events with a timestamp in this range (microseconds, wall clock) become rows.
     pub range: Option<Range<i64>>,
@@ -210,12 +210,11 @@ impl RowBuilder {
     }
 }
 
-/// The wanted columns that are built while scanning: those read from keys, `kind` and `client`.
+/// The wanted columns that are built while scanning: those read from keys, and those of the line.
 pub fn built(wanted: Wanted) -> impl Iterator<Item = &'static str> {
     let is_built = |name: &str| {
         let column = crate::schema::column(name);
-        matches!(name, "kind" | "client")
-            || column.is_some_and(|column| matches!(column.origin, Origin::Key(_)))
+        column.is_some_and(|column| matches!(column.origin, Origin::Key(_) | Origin::Line(_)))
     };
     wanted.names().filter(move |name| is_built(name))
 }

@@ -167,10 +167,7 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
         .iter()
         .map(|file| Shared { file, state: Mutex::default(), done: AtomicBool::new(false) })
         .collect();
-    let spill = match settings.row_bytes {
-        Some(_) => Some(Spill::new(PARTS).map_err(Error::Temporary)?),
-        None => None,
-    };
+    let spill = settings.row_bytes.map(|_| Spill::new(PARTS));
     let failed = AtomicBool::new(false);
     let first_open = AtomicUsize::new(0);
     let work = |thread: usize| {

@@ -23,7 +23,7 @@ pub struct Spill {
 /// and the columns.
 #[derive(Debug)]
 struct Kept {
-    file: File,
+    file: Option<File>,
     end: u64,
     parts: Vec<Part>,
 }
@@ -42,13 +42,10 @@ struct Segment {
 }
 
 impl Spill {
-    /// So many empty parts.
-    ///
-    /// # Errors
-    /// If there is no place for temporary files (`$TMPDIR`, else `/tmp`).
-    pub fn new(parts: usize) -> io::Result<Spill> {
-        let kept = Kept { file: tempfile::tempfile()?, end: 0, parts: vec![Part::default(); parts] };
-        Ok(Spill { parts, kept: Mutex::new(kept) })
+    /// So many empty parts. The file comes with the first rows, in `$TMPDIR`, else in `/tmp`.
+    pub fn new(parts: usize) -> Spill {
+        let kept = Kept { file: None, end: 0, parts: vec![Part::default(); parts] };
+        Spill { parts, kept: Mutex::new(kept) }
     }
 
     /// How many parts there are.
@@ -108,6 +105,7 @@ impl Spill {
         let mut bytes = Vec::new();
         let mut columns: Named = Vec::new();
         for segment in &part.segments {
+            let Some(file) = &mut *file else { break };
             file.seek(SeekFrom::Start(segment.start))?;
             bytes.resize((segment.end - segment.start) as usize, 0);
             file.read_exact(&mut bytes)?;
@@ -120,8 +118,12 @@ impl Spill {
 impl Kept {
     /// Writes a segment behind all others.
     fn add(&mut self, part: usize, segment: &Segment) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(self.end))?;
-        self.file.write_all(&segment.bytes)?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile()?),
+        };
+        file.seek(SeekFrom::Start(self.end))?;
+        file.write_all(&segment.bytes)?;
         let begin = self.end;
         self.end += segment.bytes.len() as u64;
         self.parts[part].segments.push(begin..self.end);
@@ -347,7 +349,7 @@ mod tests {
 
     #[test]
     fn what_was_written_comes_back_and_clients_stay_together() {
-        let spill = Spill::new(8).unwrap();
+        let spill = Spill::new(8);
         let written = [columns(0, 1000), columns(1000, 77), columns(1077, 640)];
         let mut expected: Vec<String> = Vec::new();
         for segment in &written {
@@ -378,7 +380,7 @@ mod tests {
 
     #[test]
     fn without_a_key_rows_go_where_they_are_told() {
-        let spill = Spill::new(3).unwrap();
+        let spill = Spill::new(3);
         spill.add(&columns(0, 10), None, 4).unwrap();
         assert_eq!([0, 1, 2].map(|part| spill.read(part, &["paired"]).unwrap().1), [0, 10, 0]);
     }
