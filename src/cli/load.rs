@@ -74,8 +74,8 @@ pub fn load(options: &Common, plan: &Plan) -> Result<Loaded, Error> {
     };
     let Scanned { columns, rows, files, spilled, .. } = scanned;
     let relation = match spilled {
-        Some(spill) => loader.from_spill(&spill)?,
-        None => loader.from_memory(Events { columns, rows }, &files)?,
+        Some(spill) => loader.part_by_part(&spill)?,
+        None => loader.whole(Events { columns, rows }, &files)?,
     };
     let Loader { quality, span, .. } = loader;
     Ok(Loaded { relation, quality, span, files, account })
@@ -90,7 +90,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn from_memory(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
+    fn whole(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
         derive(&mut events, self.wanted, &Joined::default());
         if self.wanted.has("session_number") {
             derive_sessions(&mut events, SESSION_GAP);
@@ -103,8 +103,8 @@ impl Loader<'_> {
         Ok(Relation::in_memory(self.frame(events)?))
     }
 
-    /// Part by part. What is said by all parts together is found first.
-    fn from_spill(&mut self, spill: &Spill) -> Result<Relation, Error> {
+    /// What is said by all parts together is found first.
+    fn part_by_part(&mut self, spill: &Spill) -> Result<Relation, Error> {
         let joined = self.joined(spill)?;
         let mut names: Vec<_> = self.wanted.names().collect();
         names.push(FILE);

@@ -54,7 +54,7 @@ fn wandering(count: usize, random: &mut Random) -> Vec<Event> {
         minute: (random.below(40) > 0).then(|| random.below(minutes)),
         second: random.below(2),
         client: random.below(clients + 1).checked_sub(1),
-        session: *random.pick::<&str>(&IDS),
+        session: random.pick::<&str>(&IDS),
         logout: random.below(logouts) == 0,
         user,
     };
