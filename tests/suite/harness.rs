@@ -15,6 +15,7 @@ pub fn program() -> Command {
     command
         .env_remove("LOGANALYZE_TZ")
         .env_remove("LOGANALYZE_PII_KEY")
+        .env_remove("LOGANALYZE_MEMORY_LIMIT")
         .env_remove("COLUMNS")
         .env_remove("NO_COLOR");
     command.current_dir(root());

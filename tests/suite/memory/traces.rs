@@ -110,10 +110,12 @@ fn a_folder_that_is_not_there_is_said_with_what_to_do() {
         assert!(stderr.contains(hint), "{stderr}");
     }
     assert!(output.stdout.is_empty() && !target.exists());
-    // Nothing needs it where memory is not limited.
-    let words = &words[..2];
-    let output = program().args(words).env("TMPDIR", folder.path().join("missing")).output().unwrap();
-    assert!(output.status.success());
+    // Nothing needs it where there is memory enough.
+    for limit in ["200MB", "1GB"] {
+        let words = ["event-counts", "sample_logs", "--memory-limit", limit];
+        let output = program().args(words).env("TMPDIR", folder.path().join("missing")).output().unwrap();
+        assert!(output.status.success(), "{limit}");
+    }
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn few_open_files_are_enough_for_many_threads() {
     let expected = stdout(["funnel", "--by", "session", "sample_logs"]);
     let program = program();
     let line = format!(
-        "ulimit -n 100; exec {:?} funnel --by session sample_logs --memory-limit 4kB --threads 16",
+        "ulimit -n 256; exec {:?} funnel --by session sample_logs --memory-limit 4kB --threads 16",
         program.get_program()
     );
     let output =
