@@ -4,7 +4,7 @@
 //! first stage of Langdale & Lemire, *Parsing Gigabytes of JSON per Second* (VLDB Journal 2019), cut down to what a
 //! checked walk needs. Knows no JSON grammar.
 //!
-//! The one file with `unsafe`: vector instructions, chosen at run time by what the processor has.
+//! The one file of the library with `unsafe`: vector instructions, chosen at run time by what the processor has.
 #![allow(unsafe_code)]
 
 /// Bytes that one word of the marks covers.

@@ -62,9 +62,12 @@ fn every_file_says_what_it_holds_and_is_short() {
 }
 
 #[test]
-fn unsafe_code_is_in_one_file() {
+fn unsafe_code_is_in_two_files() {
+    // Vector instructions, and one setting of the C library.
+    let allowed = ["src/scan/stops.rs", "src/main.rs"];
     for path in sources(&root().join("src")) {
         let allows = std::fs::read_to_string(&path).unwrap().contains("allow(unsafe_code)");
-        assert_eq!(allows, path.ends_with("scan/stops.rs"), "{}", path.display());
+        let expected = allowed.iter().any(|file| path.ends_with(file));
+        assert_eq!(allows, expected, "{}", path.display());
     }
 }
