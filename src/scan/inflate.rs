@@ -200,9 +200,9 @@ impl Lane {
             let length = (entry >> 8) as u8;
             self.items[used % 512] = symbols as Item + Item::from(length);
             used += usize::from(length != 0);
-            counts += COUNTS[usize::from(length % 16)];
+            counts = counts.wrapping_add(COUNTS[usize::from(length % 16)]);
             symbols += run(entry, word);
-            sum += entry;
+            sum = sum.wrapping_add(entry);
             flags |= entry;
         }
         let total = (self.literal_count + self.distance_count) << SYMBOL;
@@ -237,7 +237,7 @@ impl Lane {
             while self.symbols < end {
                 self.items[self.used % 512] = self.symbols as Item + Item::from(self.previous);
                 self.used += 1;
-                self.counts += COUNTS[usize::from(self.previous % 16)];
+                self.counts = self.counts.wrapping_add(COUNTS[usize::from(self.previous % 16)]);
                 self.symbols += 1 << SYMBOL;
             }
             if self.symbols >= total {
