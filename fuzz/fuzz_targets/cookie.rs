@@ -2,14 +2,15 @@
 //! one cookie to the next, and finds the id that was put in; a column of them says the same of each. How to run it is said in `lines.rs`.
 #![no_main]
 
-use flate2::{Compression, write::ZlibEncoder};
+use flate2::{Compression, read::DeflateDecoder, write::ZlibEncoder};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use loganalyze::scan::column::Column;
 use loganalyze::scan::cookie::{CookieReader, Session, short_hash};
+use loganalyze::scan::inflate::{Inflater, LANES};
 use loganalyze::scan::stops::Kernel;
 use serde_json::{Map, Value};
-use std::io::Write;
+use std::io::{Read, Write};
 
 #[path = "../../tests/suite/oracle.rs"]
 mod oracle;
@@ -43,7 +44,7 @@ enum Edit {
 
 fuzz_target!(init: loganalyze::stay_on_one_thread(), |cookies: Vec<Cookie>| {
     let mut reader = CookieReader::default();
-    let (mut lines, mut sessions) = (Vec::new(), Vec::new());
+    let (mut lines, mut sessions, mut packed) = (Vec::new(), Vec::new(), Vec::new());
     for cookie in &cookies {
         let (text, id) = cookie.text();
         let found = reader.read(&text);
@@ -53,6 +54,8 @@ fuzz_target!(init: loganalyze::stay_on_one_thread(), |cookies: Vec<Cookie>| {
             assert_eq!(found, expected, "{}", text.escape_ascii());
         }
         if let Ok(text) = std::str::from_utf8(&text) {
+            let payload = text.strip_prefix('.').and_then(|rest| rest.split('.').next());
+            packed.extend(payload.and_then(oracle::base64url));
             assert!(id.is_none() || oracle::expected_session(text).is_some());
             let mut line = serde_json::json!({ "session_id": text }).to_string();
             line.push('\n');
@@ -64,6 +67,7 @@ fuzz_target!(init: loganalyze::stay_on_one_thread(), |cookies: Vec<Cookie>| {
             });
         }
     }
+    side_by_side(&packed);
     // As a column, where many are inflated side by side and the last ones are remembered.
     lines.extend_from_within(..);
     sessions.extend_from_within(..);
@@ -73,6 +77,24 @@ fuzz_target!(init: loganalyze::stay_on_one_thread(), |cookies: Vec<Cookie>| {
         assert_eq!(column.get(row), session.as_deref(), "{}", lines[row]);
     }
 });
+
+/// What is inflated side by side is what flate2 makes of it; what is given up, flate2 will read.
+fn side_by_side(packed: &[Vec<u8>]) {
+    let mut inflater = Inflater::default();
+    for streams in packed.chunks(LANES) {
+        let reversed = |stream: &Vec<u8>| stream.iter().map(|byte| byte.reverse_bits()).collect();
+        let all_reversed: Vec<Vec<u8>> = streams.iter().map(reversed).collect();
+        inflater.inflate(&all_reversed.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        for (lane, stream) in streams.iter().enumerate() {
+            let (mut found, mut expected) = (Vec::new(), Vec::new());
+            if inflater.output(lane, &mut found) {
+                // It knows nothing of the checksum behind the deflated bytes.
+                let inflated = DeflateDecoder::new(&stream[2..]).read_to_end(&mut expected);
+                assert!(inflated.is_ok() && found == expected, "{}", stream.escape_ascii());
+            }
+        }
+    }
+}
 
 impl Cookie {
     /// The cookie, and the id in it, if any, where that is certain.

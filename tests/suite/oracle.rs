@@ -251,7 +251,8 @@ pub fn expected_session(text: &str) -> Option<Option<String>> {
     (is_flask && is_plain).then(|| id.map(|id| hashed(id.as_bytes())))
 }
 
-fn base64url(text: &str) -> Option<Vec<u8>> {
+/// The bytes that an unpadded base64url text stands for.
+pub fn base64url(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     for quad in text.as_bytes().chunks(4) {
         let mut bits = 0u32;
