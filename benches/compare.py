@@ -238,7 +238,8 @@ def limited_report(words, limit, scratch):
     option, environment = ("--memory-limit", f"{limit}MB"), os.environ | {"TMPDIR": str(temporary)}
     seconds, peak = run(bound + option, environment)
     left = list(temporary.iterdir())
-    other, other_peak = run(free)
+    # Without this there is a limit too, the default.
+    other, other_peak = run(free + ("--memory-limit", "1TB"))
     remark = interrupt(cut + option, environment, seconds)
     allowed = limit * 1e6 + ALLOWANCE
     faults = {

@@ -129,10 +129,10 @@ impl LineReader {
         all_utf8: bool,
         offset: u64,
     ) -> (usize, usize) {
-        if all_utf8
-            && bytes[start] == b'{'
+        if bytes[start] == b'{'
             && let Some(next) =
                 canonical::object_line(bytes, marks, start, stop, &mut self.fields, &mut self.tokens)
+            && (all_utf8 || check_utf8(bytes, start, next.0).is_ok())
         {
             self.tally.lines += 1;
             self.builder.push(bytes, &self.tokens, &mut self.tally);
