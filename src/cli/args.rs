@@ -86,7 +86,7 @@ pub struct Common {
     /// How much is read at a time
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide = true)]
     pub chunk_bytes: usize,
-    /// Longer lines are rejected
+    /// Longer lines are rejected; at most 2 GiB
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, help_heading = "Running")]
     pub max_line_bytes: usize,
 }

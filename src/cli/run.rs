@@ -161,13 +161,16 @@ fn settings(
         rows: RowSettings { wanted, range, zone, redaction },
         threads: threads(options),
         chunk_bytes: options.chunk_bytes,
-        max_line_bytes: options.max_line_bytes,
+        max_line_bytes: options.max_line_bytes.min(LONGEST_LINE),
         keep_all_rejects: options.rejects.is_some(),
         kernel: Kernel::best(),
         row_bytes: Some(memory / ROWS_SHARE),
         number_files,
     })
 }
+
+/// Places in a chunk have 32 bits.
+const LONGEST_LINE: usize = 2 << 30;
 
 /// The part of the memory that rows may take while they are read; the rest is for what is made of them.
 const ROWS_SHARE: usize = 4;
