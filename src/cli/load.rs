@@ -97,7 +97,7 @@ impl Loader<'_> {
         }
         if self.plan.quality {
             for (number, file) in files.iter().enumerate() {
-                file.rows.clone().for_each(|row| self.quality.add(&events, row, number));
+                self.quality.add(&events, file.rows.clone().map(|row| (row, number)));
             }
         }
         Ok(Relation::in_memory(self.frame(events)?))
@@ -109,23 +109,18 @@ impl Loader<'_> {
         let mut names: Vec<_> = self.wanted.names().collect();
         names.push(FILE);
         let mut table = Table::default();
-        if !self.wanted.has("session_number") {
-            for part in 0..spill.parts() {
-                let Some(mut events) = read(spill, part, &names)? else { continue };
-                derive(&mut events, self.wanted, &joined);
-                self.add_quality(&events);
-                table.add(self.frame(events)?)?;
-            }
-            return table.finish();
-        }
         // A visitor may have had several clients; sessions need all of a visitor's events.
         let by_visitor = Spill::new(spill.parts());
         for part in 0..spill.parts() {
             let Some(mut events) = read(spill, part, &names)? else { continue };
             derive(&mut events, self.wanted, &joined);
             self.add_quality(&events);
-            let columns = events.columns.into_iter().collect();
-            by_visitor.add(&columns, Some("visitor_id"), 0).map_err(Error::Temporary)?;
+            if self.wanted.has("session_number") {
+                let columns = events.columns.into_iter().collect();
+                by_visitor.add(&columns, Some("visitor_id"), 0).map_err(Error::Temporary)?;
+            } else {
+                table.add(self.frame(events)?)?;
+            }
         }
         for part in 0..by_visitor.parts() {
             let Some(mut events) = read(&by_visitor, part, &names)? else { continue };
@@ -149,7 +144,8 @@ impl Loader<'_> {
 
     fn add_quality(&mut self, events: &Events) {
         if let Some(Column::Bigint(files)) = events.columns.get(FILE) {
-            (0..events.rows).for_each(|row| self.quality.add(events, row, files.values[row] as usize));
+            let rows = files.values.iter().enumerate();
+            self.quality.add(events, rows.map(|(row, &file)| (row, file as usize)));
         }
     }
 

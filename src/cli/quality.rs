@@ -33,13 +33,16 @@ impl Quality {
         Quality { files: vec![Seen::default(); files] }
     }
 
-    /// Adds the event of this row, which is in the file of this number.
-    pub fn add(&mut self, events: &Events, row: usize, file: usize) {
-        let seen = &mut self.files[file];
-        seen.paired += i64::from(events.booleans("paired").values[row]);
-        if let Some(time) = events.times("timestamp").get(row) {
-            let (first, last) = seen.hours.entry(time.div_euclid(GAP)).or_insert((time, time));
-            (*first, *last) = (time.min(*first), time.max(*last));
+    /// Adds the events of these rows, each with the number of the file that it is in.
+    pub fn add(&mut self, events: &Events, rows: impl Iterator<Item = (usize, usize)>) {
+        let (paired, times) = (events.booleans("paired"), events.times("timestamp"));
+        for (row, file) in rows {
+            let seen = &mut self.files[file];
+            seen.paired += i64::from(paired.values[row]);
+            if let Some(time) = times.get(row) {
+                let (first, last) = seen.hours.entry(time.div_euclid(GAP)).or_insert((time, time));
+                (*first, *last) = (time.min(*first), time.max(*last));
+            }
         }
     }
 

@@ -49,16 +49,11 @@ impl Joined {
             let first = &mut first[same.root(code as u32) as usize];
             *first = Some(first.map_or(name, |first| first.min(name)));
         }
-        let mut new_name = |name: &str| Some(first[same.root(self.names.find(name)?) as usize]?.to_owned());
-        let mut changed = Dictionary::default();
-        let new: Vec<u32> = visitors
-            .dictionary
-            .iter()
-            .map(|name| changed.code(new_name(name).as_deref().unwrap_or(name).as_bytes()))
-            .collect();
-        let mut renamed = Texts { codes: Vec::with_capacity(visitors.codes.len()), dictionary: changed };
-        renamed.append_codes(&visitors.codes, &new);
-        renamed
+        let new: Vec<_> = (0..self.names.len()).map(|code| first[same.root(code as u32) as usize]).collect();
+        visitors.map(|name| {
+            let new_name = self.names.find(name).and_then(|code| new[code as usize]);
+            Some(new_name.unwrap_or(name).to_owned())
+        })
     }
 }
 

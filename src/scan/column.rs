@@ -255,9 +255,9 @@ impl Texts {
             .iter()
             .map(|text| change(text).map_or(NULL, |text| dictionary.code(text.as_bytes())))
             .collect();
-        let codes =
-            self.codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }).collect();
-        Texts { codes, dictionary }
+        let mut changed = Texts { codes: Vec::with_capacity(self.codes.len()), dictionary };
+        changed.append_codes(&self.codes, &new);
+        changed
     }
 }
 

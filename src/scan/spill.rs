@@ -19,8 +19,8 @@ pub struct Spill {
     kept: Mutex<Kept>,
 }
 
-/// The file: segments, each of them a header (number of rows, and of each column name's number and the bytes that it takes)
-/// and the columns.
+/// The file: segments, each of them the number of its columns, then of each one the name, the bytes that it takes, and
+/// those bytes.
 #[derive(Debug)]
 struct Kept {
     file: Option<File>,

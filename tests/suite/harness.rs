@@ -10,6 +10,16 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// Every report that is SQL, with all rows.
+pub const REPORTS: [&[&str]; 6] = [
+    &["event-counts"],
+    &["product-views", "--top", "0"],
+    &["hourly-activity"],
+    &["hourly-activity", "--by", "hour-of-day"],
+    &["hourly-activity", "--by", "weekday-hour"],
+    &["funnel"],
+];
+
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loganalyze"));
     command

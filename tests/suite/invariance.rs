@@ -2,28 +2,24 @@
 //! the order of arguments and of lines, the size of chunks, the number of threads. Each time every report must be the
 //! same to the byte, and every line be accounted for as before.
 
-use crate::harness::{Random, folder_with, lines, run, sample_lines, text};
+use crate::harness::{REPORTS, Random, folder_with, lines, run, sample_lines, text};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 
-const REPORTS: [&[&str]; 7] = [
-    &["event-counts"],
-    &["product-views", "--top", "0"],
-    &["hourly-activity"],
-    &["hourly-activity", "--by", "hour-of-day"],
-    &["hourly-activity", "--by", "weekday-hour"],
-    &["funnel"],
-    // What the reports say only in sums: the derived columns of every event.
-    &[
-        "sql",
-        "SELECT timestamp, kind, path, session_id, user_id, product, page, visitor_id, session_number, paired, COUNT(*) AS n \
+/// What the reports say only in sums: the derived columns of every event.
+const DERIVED: &[&str] = &[
+    "sql",
+    "SELECT timestamp, kind, path, session_id, user_id, product, page, visitor_id, session_number, paired, COUNT(*) AS n \
          FROM events \
          GROUP BY timestamp, kind, path, session_id, user_id, product, page, visitor_id, session_number, paired \
          ORDER BY timestamp NULLS LAST, kind, path NULLS LAST, session_id NULLS LAST, user_id NULLS LAST, product NULLS LAST, \
          page NULLS LAST, visitor_id NULLS LAST, session_number NULLS LAST, paired, n",
-    ],
 ];
+
+fn questions() -> impl Iterator<Item = &'static [&'static str]> {
+    REPORTS.into_iter().chain([DERIVED])
+}
 
 /// What all reports say of these inputs, and the accounting without what may differ: files and seconds.
 #[derive(Debug, PartialEq)]
@@ -35,7 +31,7 @@ struct Answers {
 fn answers<S: AsRef<str>>(inputs: &[S], options: &[String]) -> Answers {
     let summary = tempfile::NamedTempFile::new().unwrap();
     let mut answers = Answers { reports: Vec::new(), accounts: Vec::new() };
-    for report in REPORTS {
+    for report in questions() {
         let mut words: Vec<&str> = report.to_vec();
         words.extend(inputs.iter().map(S::as_ref));
         words.extend(options.iter().map(String::as_str));
@@ -62,7 +58,7 @@ fn whole(lines: &[Vec<u8>]) -> Answers {
 
 /// Fails with the first line that differs, not with all that was said.
 fn same(found: &Answers, expected: &Answers, case: &str) {
-    for (at, report) in REPORTS.iter().enumerate() {
+    for (at, report) in questions().enumerate() {
         let (found_lines, lines) = (found.reports[at].lines(), expected.reports[at].lines());
         if let Some((found, expected)) = found_lines.zip(lines).find(|(found, expected)| found != expected) {
             panic!("{case}, {report:?}:\n   found {found}\nexpected {expected}");

@@ -1,10 +1,10 @@
 //! Temporary files: where they are, how many are open, and that nothing of them is seen or stays.
 
-use crate::harness::{program, sample_lines, skip, stdout, text};
+use crate::harness::{program, root, sample_lines, skip, stdout, text};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The program, reading lines from standard input a few at a time, with so little memory that it keeps none of them.
 fn begin(question: &[&str], temporary: &Path) -> Child {
@@ -118,16 +118,17 @@ fn a_folder_that_is_not_there_is_said_with_what_to_do() {
     }
 }
 
+/// What the program says to these words in a shell that was told this before.
+fn behind(setting: &str, words: &str) -> Output {
+    let line = format!("{setting}; exec {:?} {words}", program().get_program());
+    Command::new("bash").args(["-c", &line]).current_dir(root()).output().unwrap()
+}
+
 #[test]
 fn few_open_files_are_enough_for_many_threads() {
     let expected = stdout(["funnel", "--by", "session", "sample_logs"]);
-    let program = program();
-    let line = format!(
-        "ulimit -n 256; exec {:?} funnel --by session sample_logs --memory-limit 4kB --threads 16",
-        program.get_program()
-    );
-    let output =
-        Command::new("bash").args(["-c", &line]).current_dir(crate::harness::root()).output().unwrap();
+    let words = "funnel --by session sample_logs --memory-limit 4kB --threads 16";
+    let output = behind("ulimit -n 256", words);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }
@@ -135,13 +136,7 @@ fn few_open_files_are_enough_for_many_threads() {
 #[test]
 fn a_disk_without_room_is_an_error_and_no_short_answer() {
     // No file may grow beyond 16 kB, and no signal says so.
-    let program = program();
-    let line = format!(
-        "trap '' XFSZ; ulimit -f 16; exec {:?} product-views sample_logs --memory-limit 4kB",
-        program.get_program()
-    );
-    let output =
-        Command::new("bash").args(["-c", &line]).current_dir(crate::harness::root()).output().unwrap();
+    let output = behind("trap '' XFSZ; ulimit -f 16", "product-views sample_logs --memory-limit 4kB");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
     assert!(stderr.contains("temporary files") && stderr.contains("too large"), "{stderr}");
