@@ -1,5 +1,7 @@
 -- event-counts: how often each type of event occurred
+-- group: behaviour
 -- columns: event_type text, lines bigint, actions bigint, first_seen timestamp, last_seen timestamp
+-- key: event_type
 -- top: 0
 -- chart: bar event_type actions
 -- lines: log lines of this type, as the shop wrote them

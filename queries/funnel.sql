@@ -1,5 +1,7 @@
 -- funnel: how many visitors went from step to step, in order and in time
+-- group: behaviour
 -- columns: step bigint, name text, visitors bigint, conversion double, step_conversion double, dropped bigint, median_seconds double, p90_seconds double
+-- key: step
 -- generated: the steps and the window shape this query, so the program writes it; see it with --explain
 -- top: 0
 -- chart: funnel name visitors

@@ -1,5 +1,7 @@
 -- hourly-activity-hour-of-day: how much happened in each hour of the day, all days together
+-- group: behaviour
 -- columns: hour bigint, lines bigint, actions bigint
+-- key: hour
 -- variant-of: hourly-activity
 -- top: 0
 -- chart: bar hour actions

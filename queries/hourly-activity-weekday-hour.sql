@@ -1,5 +1,7 @@
 -- hourly-activity-weekday-hour: how much happened in each hour of the week: the best time for marketing
+-- group: behaviour
 -- columns: weekday bigint, hour bigint, lines bigint, actions bigint
+-- key: weekday hour
 -- variant-of: hourly-activity
 -- top: 0
 -- chart: heatmap weekday hour actions

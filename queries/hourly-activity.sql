@@ -1,5 +1,7 @@
 -- hourly-activity: how much happened in each hour of each day
+-- group: behaviour
 -- columns: date date, hour bigint, lines bigint, actions bigint
+-- key: date hour
 -- variants: by hour-of-day weekday-hour
 -- top: 0
 -- chart: line date hour actions

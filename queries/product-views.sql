@@ -1,5 +1,7 @@
 -- product-views: which products were looked at, by how many, and put into the cart
+-- group: behaviour
 -- columns: product_id bigint, product_name text, views bigint, visitors bigint, users bigint, failed_views bigint, cart_adds bigint, view_to_cart double
+-- key: product_id
 -- top: 10
 -- chart: bar product_name views
 -- product_name: the latest name in the product's cart lines; empty if it never was in a cart

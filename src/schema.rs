@@ -81,8 +81,13 @@ const fn named(
     Column { name, kind, unit, origin: Origin::Key(key), meaning }
 }
 
-const fn line(name: &'static str, from: &'static [&'static str], meaning: &'static str) -> Column {
-    Column { name, kind: Type::Text, unit: "", origin: Origin::Line(from), meaning }
+const fn line(
+    name: &'static str,
+    kind: Type,
+    from: &'static [&'static str],
+    meaning: &'static str,
+) -> Column {
+    Column { name, kind, unit: "", origin: Origin::Line(from), meaning }
 }
 
 const fn event(
@@ -115,14 +120,17 @@ pub const COLUMNS: &[Column] = &[
     event("weekday", Bigint, "1-7", &["timestamp"], "the day of the week of timestamp: 1 is Monday, 7 is Sunday (ISO 8601)"),
     event("epoch_us", Bigint, "µs", &["timestamp"], "timestamp as a number: microseconds since 1970-01-01T00:00:00 of the same wall clock"),
     key("event_type", Text, "", "what happened: view, search, cart_add …; null for lines of the application itself"),
-    line("kind", &["response_status", "event_type", "method"], "request (has response_status or method), telemetry (dwell timers, clicks) or action (the rest)"),
+    line("kind", Text, &["response_status", "event_type", "method"], "request (has response_status or method), telemetry (dwell timers, clicks) or action (the rest)"),
     neighbours("paired", Boolean, &["timestamp", "event_type", "kind", "client", "process_time"], "true for a request line whose action has a line of its own: count NOT paired to count actions once"),
     neighbours("visitor_id", Text, &["timestamp", "event_type", "session_id", "client"], "short hash of the visitor, first requests and log-outs joined; null where nobody can be named"),
-    neighbours("session_number", Bigint, &["timestamp", "kind", "visitor_id", "path"], "the visitor's how-manieth session, from 1; a new one begins after a gap of more than 30 minutes"),
+    neighbours("visitor_first_seen", Timestamp, &["timestamp", "visitor_id"], "when the visitor's first event in the logs happened, also if --since leaves that out"),
+    neighbours("session_number", Bigint, &["timestamp", "kind", "visitor_id", "path"], "the visitor's how-manieth session, from 1; a new one begins after a pause of more than --gap, 30 minutes unless told otherwise"),
     key("session_id", Session, "", "short hash of the id inside the session cookie, or no_session, unknown; a cookie is never shown"),
     key("user_id", Bigint, "", "the logged-in user"),
     event("product", Bigint, "", &["entity_type", "entity_id", "product_id"], "the product: entity_id of entity_type product, or else product_id"),
     event("page", Text, "", &["path", "previous_path"], "path (of a server_dwell_time line: previous_path) with numbers as {id}, without host and query"),
+    event("is_page_view", Boolean, "", &["method", "response_status", "path"], "true for a request line that showed a page: GET, status below 300 or 304, neither /api/ nor /static/"),
+    event("category", Bigint, "", &["category_id", "args"], "the category that was listed or searched: category_id, or else the query parameter category or category_id"),
     key("entity_type", Text, "", "what entity_id is the id of, such as product"),
     key("entity_id", Bigint, "", "the id of what the request was about"),
     key("product_id", Bigint, "", "the product of an action or telemetry line"),
@@ -133,8 +141,11 @@ pub const COLUMNS: &[Column] = &[
     key("form", Json, "", "form fields, secrets redacted"),
     key("ip_address", Text, "", "the client's address"),
     key("user_agent", Text, "", "the client's User-Agent header, often Unknown"),
-    line("client", &["ip_address", "user_agent"], "short hash of ip_address and user_agent, by which a visitor without a cookie is known"),
+    line("client", Text, &["ip_address", "user_agent"], "short hash of ip_address and user_agent, by which a visitor without a cookie is known"),
+    event("ip_network", Text, "", &["ip_address"], "who an address belongs to: of IPv6 the /64, else the address itself"),
+    line("is_bot", Boolean, &["user_agent"], "true if the user agent names itself as a program: a crawler, a monitor, a script"),
     key("referrer", Url, "", "the page before, a full URL or a path"),
+    event("referrer_host", Text, "", &["referrer"], "the host of referrer, lower-case, without port; null where referrer is a path or missing"),
     key("response_status", Bigint, "", "the HTTP status of the answer"),
     key("process_time", Double, "s", "how long the answer took"),
     key("search_query", Text, "", "what was searched for"),

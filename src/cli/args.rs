@@ -1,7 +1,7 @@
 //! The words of the command line. Reports bring their own subcommands: name, help and columns come from their headers.
 
 use crate::error::Error;
-use crate::report::{self, Report};
+use crate::report::{self, Header, Param, ParamType, Report};
 use crate::sink::Format;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueEnum};
@@ -29,6 +29,15 @@ pub struct Common {
         help_heading = "What to read"
     )]
     pub tz: String,
+    /// The longest pause within a session
+    #[arg(long, value_name = "TIME", default_value = "30m", help_heading = "What to read")]
+    pub gap: String,
+    /// Let midnight end a session
+    #[arg(long, help_heading = "What to read")]
+    pub split_midnight: bool,
+    /// What to do with events of user agents that name themselves as programs: crawlers, monitors, scripts
+    #[arg(long, value_enum, value_name = "HOW", default_value = "include", help_heading = "What to read")]
+    pub bots: Bots,
     /// An empty result instead of an error where no file is found
     #[arg(long, help_heading = "What to read")]
     pub allow_empty: bool,
@@ -91,6 +100,17 @@ pub struct Common {
     pub max_line_bytes: usize,
 }
 
+/// What to do with events of programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bots {
+    /// Count them with the others, and say how many there are
+    Include,
+    /// Leave them out, and say how many
+    Exclude,
+    /// Leave out the others
+    Only,
+}
+
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum When {
@@ -114,16 +134,53 @@ pub fn command() -> Result<Command, Error> {
     let mut command = Command::new("loganalyze")
         .version(env!("CARGO_PKG_VERSION"))
         .about("True tables from rotated JSON activity logs: every line accounted for, every action counted once")
-        .after_help("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejected lines.\nExample: loganalyze product-views 'logs/*.log' --top 20 -o views.parquet")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .infer_subcommands(false);
-    for report in report::all()?.iter().filter(|report| report.header.variant_of.is_none()) {
-        command = command.subcommand(report_command(report));
+    for report in reports()? {
+        command = command.subcommand(report_command(&report));
     }
-    Ok(command.subcommands([report_set_command()?, sql_command(), schema_command(), quality_command()]))
+    command =
+        command.subcommands([report_set_command()?, sql_command(), schema_command(), quality_command()]);
+    let catalogue = catalogue(&command)?;
+    Ok(command.help_template(format!(
+        "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]\n{catalogue}\n\
+         Every report: --help for its columns, options and an example.\n\
+         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejected lines.\n\
+         Example: loganalyze product-views 'logs/*.log' --top 20 -o views.parquet"
+    )))
 }
+
+/// The reports that are commands.
+fn reports() -> Result<impl Iterator<Item = Report>, Error> {
+    Ok(report::all()?.into_iter().filter(|report| report.header.variant_of.is_none()))
+}
+
+/// The commands by group, each with what it answers, in lines of up to 80 columns.
+fn catalogue(command: &Command) -> Result<String, Error> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for Header { group, name, .. } in reports()?.map(|report| report.header) {
+        match groups.iter_mut().find(|(known, _)| *known == group) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((group, vec![name])),
+        }
+    }
+    groups.push(("data".into(), OWN_COMMANDS.map(str::to_owned).into()));
+    let width = command.get_subcommands().map(|one| one.get_name().len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (group, names) in &groups {
+        text += &format!("\n{}\n", group.to_uppercase());
+        for name in names {
+            let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
+            text += &format!("  {name:width$}  {}\n", about.unwrap_or_default());
+        }
+    }
+    Ok(text)
+}
+
+/// The commands that are no reports, as help lists them.
+const OWN_COMMANDS: [&str; 4] = ["quality", "schema", "sql", "report"];
 
 fn report_command(report: &Report) -> Command {
     let header = &report.header;
@@ -136,16 +193,29 @@ fn report_command(report: &Report) -> Command {
         command =
             command.arg(Arg::new(option).long(option).value_name("HOW").value_parser(values).help(help));
     }
+    command = command.args(header.params.iter().map(param_arg));
     if header.name == "funnel" {
         command = command.args(funnel_args());
     }
     with_common(command, &header.title)
 }
 
+fn param_arg(param: &Param) -> Arg {
+    let option = leak(&param.option());
+    let value_name = match param.kind {
+        ParamType::Duration => "TIME",
+        ParamType::Bigint | ParamType::Double => "N",
+        ParamType::Text => "TEXT",
+    };
+    Arg::new(option)
+        .long(option)
+        .value_name(value_name)
+        .default_value(leak(&param.default))
+        .help(param.meaning.clone())
+}
+
 fn report_set_command() -> Result<Command, Error> {
-    let names = report::all()?.into_iter().map(|report| report.header);
-    let names: Vec<&str> =
-        names.filter(|header| header.variant_of.is_none()).map(|header| leak(&header.name)).collect();
+    let names: Vec<&str> = reports()?.map(|report| leak(&report.header.name)).collect();
     let only = Arg::new("only")
         .long("only")
         .value_name("NAME,…")

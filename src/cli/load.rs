@@ -2,23 +2,20 @@
 //! files. Knows nothing of the queries but the columns they need.
 
 use super::account::{Account, Limit, write_rejects};
-use super::args::Common;
+use super::args::{Bots, Common};
 use super::quality::Quality;
 use super::{pii, progress};
 use crate::engine::polars::frame;
 use crate::engine::relation::{Relation, Table};
 use crate::error::Error;
 use crate::events::column::Column;
-use crate::events::{Events, JOIN_SOURCES, Joined, derive, derive_sessions};
+use crate::events::{Events, JOIN_SOURCES, Joined, Sessions, derive, derive_of_visitors, needs_visitors};
 use crate::input::LogFile;
 use crate::scan::spill::Spill;
 use crate::scan::wanted::Wanted;
-use crate::scan::{FILE, FileScan, Scanned, Settings, scan, time::SECOND};
+use crate::scan::{FILE, FileScan, Scanned, Settings, scan};
 use std::ops::Range;
 use std::time::Instant;
-
-/// The longest pause within a session, microseconds.
-const SESSION_GAP: i64 = 30 * 60 * SECOND;
 
 /// What is to be loaded, and how.
 pub struct Plan<'a> {
@@ -30,6 +27,8 @@ pub struct Plan<'a> {
     pub columns: Wanted,
     /// The events that it is to have, microseconds.
     pub range: Option<&'a Range<i64>>,
+    /// What makes a session.
+    pub sessions: Sessions,
     /// Whether the files' quality is asked for.
     pub quality: bool,
     /// Whether it is asked when the first and the last event happened.
@@ -42,6 +41,8 @@ pub struct Loaded {
     pub quality: Quality,
     /// The first and the last event's time, microseconds.
     pub span: Option<(i64, i64)>,
+    /// How many events within the range were by programs, and how many there were; none if nobody asked.
+    pub bots: Option<(u64, u64)>,
     pub files: Vec<FileScan>,
     pub account: Account,
 }
@@ -71,14 +72,16 @@ pub fn load(options: &Common, plan: &Plan) -> Result<Loaded, Error> {
         pii: options.hash_pii.then(pii::Hasher::new),
         quality: Quality::new(scanned.files.len()),
         span: None,
+        mode: options.bots,
+        bots: None,
     };
     let Scanned { columns, rows, files, spilled, .. } = scanned;
     let relation = match spilled {
         Some(spill) => loader.part_by_part(&spill)?,
         None => loader.whole(Events { columns, rows }, &files)?,
     };
-    let Loader { quality, span, .. } = loader;
-    Ok(Loaded { relation, quality, span, files, account })
+    let Loader { quality, span, bots, .. } = loader;
+    Ok(Loaded { relation, quality, span, bots, files, account })
 }
 
 struct Loader<'a> {
@@ -87,14 +90,14 @@ struct Loader<'a> {
     pii: Option<pii::Hasher>,
     quality: Quality,
     span: Option<(i64, i64)>,
+    mode: Bots,
+    bots: Option<(u64, u64)>,
 }
 
 impl Loader<'_> {
     fn whole(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
         derive(&mut events, self.wanted, &Joined::default());
-        if self.wanted.has("session_number") {
-            derive_sessions(&mut events, SESSION_GAP);
-        }
+        derive_of_visitors(&mut events, self.wanted, self.plan.sessions);
         if self.plan.quality {
             for (number, file) in files.iter().enumerate() {
                 self.quality.add(&events, file.rows.clone().map(|row| (row, number)));
@@ -115,7 +118,7 @@ impl Loader<'_> {
             let Some(mut events) = read(spill, part, &names)? else { continue };
             derive(&mut events, self.wanted, &joined);
             self.add_quality(&events);
-            if self.wanted.has("session_number") {
+            if needs_visitors(self.wanted) {
                 let columns = events.columns.into_iter().collect();
                 by_visitor.add(&columns, Some("visitor_id"), 0).map_err(Error::Temporary)?;
             } else {
@@ -124,7 +127,7 @@ impl Loader<'_> {
         }
         for part in 0..by_visitor.parts() {
             let Some(mut events) = read(&by_visitor, part, &names)? else { continue };
-            derive_sessions(&mut events, SESSION_GAP);
+            derive_of_visitors(&mut events, self.wanted, self.plan.sessions);
             table.add(self.frame(events)?)?;
         }
         table.finish()
@@ -162,7 +165,31 @@ impl Loader<'_> {
             }
         }
         let names: Vec<_> = self.plan.columns.names().collect();
-        frame(events, &names, self.plan.range)
+        let keep = self.keep(&events);
+        frame(events, &names, keep)
+    }
+
+    /// Which rows queries may see, if not all of them: those in the range, with or without programs.
+    fn keep(&mut self, events: &Events) -> Option<Vec<bool>> {
+        let mut keep = self.plan.range.map(|range| -> Vec<bool> {
+            let inside = |time: Option<i64>| time.is_some_and(|time| range.contains(&time));
+            events.times("timestamp").iter().map(inside).collect()
+        });
+        if self.wanted.has("is_bot") {
+            let is_bot = &events.booleans("is_bot").values;
+            let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
+            let (mut bots, mut all) = self.bots.unwrap_or_default();
+            for row in (0..events.rows).filter(|&row| seen(row)) {
+                all += 1;
+                bots += u64::from(is_bot[row]);
+            }
+            self.bots = Some((bots, all));
+            if self.mode != Bots::Include {
+                let wanted = self.mode == Bots::Only;
+                keep = Some((0..events.rows).map(|row| seen(row) && is_bot[row] == wanted).collect());
+            }
+        }
+        keep
     }
 }
 

@@ -5,8 +5,8 @@ use crate::scan::column::Column;
 
 /// The columns that name a person. (The hash of a visitor without a cookie is made of address and user agent, which
 /// could be guessed.)
-const COLUMNS: [&str; 6] =
-    ["ip_address", "client", "username", "username_attempt", "visitor_id", "session_id"];
+const COLUMNS: [&str; 7] =
+    ["ip_address", "ip_network", "client", "username", "username_attempt", "visitor_id", "session_id"];
 
 /// Replaces personal data by keyed hashes.
 pub struct Hasher {

@@ -1,7 +1,7 @@
 //! What a command asks for: the words of the command line become questions. Knows nothing of how they are answered.
 
 use super::args::value;
-use super::{describe, quality, times};
+use super::{describe, quality};
 use crate::engine::polars as engine;
 use crate::error::Error;
 use crate::report::{self, Entity, Funnel, Report, Step, columns_of};
@@ -69,7 +69,7 @@ fn question(name: &str, matches: &ArgMatches) -> Result<Question, Error> {
         let question = of_sql(Some(report), funnel.sql());
         return Ok(Question { funnel: Some(funnel), ..question });
     }
-    let sql = report.sql.clone();
+    let sql = report.bound(|param| value(matches, &param.option()))?;
     Ok(of_sql(Some(report), sql))
 }
 
@@ -82,7 +82,7 @@ fn asked_funnel(matches: &ArgMatches) -> Result<Funnel, Error> {
         }
     }
     if let Some(window) = value(matches, "window") {
-        funnel.window = times::duration(window)?;
+        funnel.window = report::duration(window)?;
     }
     funnel.entity = match value(matches, "by").map(String::as_str) {
         Some("user") => Entity::User,

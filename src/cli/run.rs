@@ -1,15 +1,16 @@
 //! One command from words to bytes: find → scan → derive → query → write.
 
 use super::account::Limit;
-use super::args::{Common, When, value};
+use super::args::{Bots, Common, When, value};
 use super::load::{self, Loaded};
 use super::question::{Question, explanation, questions};
 use super::target::Target;
 use super::{describe, memory, times};
 use crate::engine::{funnel, polars as engine};
 use crate::error::Error;
-use crate::events::{needs_neighbours, with_sources};
+use crate::events::{Sessions, needs_neighbours, with_sources};
 use crate::input::{LogFile, find};
+use crate::report;
 use crate::scan::Settings;
 use crate::scan::builder::RowSettings;
 use crate::scan::redact::Redaction;
@@ -72,7 +73,10 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     let span = target.format == Format::Parquet;
     let quality = questions.iter().any(Question::is_quality);
     let wanted = questions.iter().fold(Wanted::default(), |wanted, question| wanted.or(question.wanted));
-    let sources = sources(wanted, range.is_some() || span);
+    // Programs are counted wherever people are, and in free SQL if they are to be left out.
+    let asks_for_people = questions.iter().any(|question| question.report.is_some());
+    let bots = if asks_for_people || options.bots != Bots::Include { &["is_bot"][..] } else { &[] };
+    let sources = sources(wanted, range.is_some() || span).or(Wanted::of(bots.iter().copied()));
     let early = if needs_neighbours(sources) || quality { None } else { range.clone() };
     let settings = settings(options, sources, early, zone, quality)?;
     // Polars wants a column to know how many rows there are.
@@ -83,13 +87,15 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         limit,
         columns,
         range: range.as_ref(),
+        sessions: Sessions { gap: report::duration(&options.gap)?, split_midnight: options.split_midnight },
         quality,
         span,
     };
     let mut loaded = load::load(options, &plan)?;
     let mut written = Ok(());
     for question in questions {
-        let (mut result, notes) = evaluate(question, &loaded)?;
+        let (mut result, mut notes) = evaluate(question, &loaded)?;
+        notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
         loaded.account.seconds = begin.elapsed().as_secs_f64();
         let total_rows = result.height();
         let top = options.top.unwrap_or(question.report.as_ref().map_or(0, |report| report.header.top));
@@ -209,6 +215,18 @@ fn immature(result: &DataFrame) -> Option<String> {
             "immature: {} of those who entered may still go on: their window was open when the logs ended",
             sink::grouped(&count.to_string())
         )),
+    }
+}
+
+/// What is said of programs among the visitors, if there are any.
+fn bots_note(mode: Bots, (bots, all): (u64, u64)) -> Option<String> {
+    let number = |count: u64| sink::grouped(&count.to_string());
+    let share = format!("{} of {} events", number(bots), number(all));
+    match mode {
+        Bots::Include if bots == 0 => None,
+        Bots::Include => Some(format!("bots: {share} are by programs; --bots exclude leaves them out")),
+        Bots::Exclude => Some(format!("bots: {share} are by programs and were left out")),
+        Bots::Only => Some(format!("bots: only the {share} that are by programs")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Times and durations as people type them.
 
 use crate::error::Error;
-use crate::scan::time::{DAY, SECOND, date, parse};
+use crate::scan::time::{DAY, date, parse};
 use chrono::{Days, Utc};
 use chrono_tz::Tz;
 use std::ops::Range;
@@ -52,50 +52,10 @@ fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
     })
 }
 
-/// Microseconds of `90s`, `30m`, `12h`, `7d`, `2w`, or several such parts in a row.
-///
-/// # Errors
-/// `Error::Usage` for anything else.
-pub fn duration(text: &str) -> Result<i64, Error> {
-    let wrong = || {
-        Error::Usage(format!("'{text}' is no duration: use a number and s, m, h, d or w, such as 30m or 7d"))
-    };
-    let mut total: i64 = 0;
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let count: i64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit = match rest.as_bytes()[digits] {
-            b's' => SECOND,
-            b'm' => 60 * SECOND,
-            b'h' => 3600 * SECOND,
-            b'd' => DAY,
-            b'w' => 7 * DAY,
-            _ => return Err(wrong()),
-        };
-        total = count.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
-        rest = &rest[digits + 1..];
-    }
-    Ok(total)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("90s").unwrap(), 90 * SECOND);
-        assert_eq!(duration("1d12h").unwrap(), DAY + DAY / 2);
-        assert_eq!(duration("2w").unwrap(), 14 * DAY);
-        for wrong in ["", "7", "d", "7 d", "1y", "99999999999999999999d", "9223372036854775807w", "7é"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn ranges() {

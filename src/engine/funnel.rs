@@ -2,12 +2,12 @@
 //! end; from the one to the other, from `marked` to `reached`, it is one walk through each entity's events.
 //! The SQL is the specification. Nothing here knows what the steps are or whence the events come.
 
+use super::functions::context;
 use super::polars::explain;
 use super::relation::Relation;
 use crate::error::Error;
 use crate::report::Funnel;
 use polars::prelude::*;
-use polars::sql::SQLContext;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -22,7 +22,7 @@ pub fn query(funnel: &Funnel, events: &Relation) -> Result<DataFrame, Error> {
 
 fn result(funnel: &Funnel, events: &Relation) -> PolarsResult<DataFrame> {
     let reached = matches(funnel, events)?.reached(funnel)?;
-    let mut context = SQLContext::new();
+    let mut context = context();
     context.register("events", events.lazy());
     context.register("reached", reached.lazy());
     events.collect(context.execute(&funnel.result_sql())?)
@@ -33,7 +33,7 @@ fn matches(funnel: &Funnel, events: &Relation) -> PolarsResult<Matches> {
     let alone = funnel.steps.iter().all(|step| looks_at_its_row(&step.condition));
     let mut matches = Matches::default();
     for piece in if alone { events.pieces() } else { vec![events.lazy()] } {
-        let mut context = SQLContext::new();
+        let mut context = context();
         context.register("events", piece);
         let mut run = |all_rows| events.collect(context.execute(&funnel.marked_sql(all_rows))?);
         // A cast may fail on a row that the SQL leaves out.

@@ -1,5 +1,6 @@
 //! (SQL, relations) → result.
 
+mod functions;
 pub mod funnel;
 pub mod polars;
 pub mod relation;

@@ -1,6 +1,7 @@
 //! The laptop's engine: events as a Polars DataFrame, SQL by Polars.
 //! Knows nothing of the command line and of outputs.
 
+use super::functions::context;
 use super::relation::Relation;
 use crate::error::{Error, did_you_mean};
 use crate::events::Events;
@@ -8,22 +9,15 @@ use crate::events::column::{self, Bits, NULL, Texts, Values};
 use crate::report::ResultColumn;
 use crate::schema::{self, Type};
 use polars::prelude::*;
-use polars::sql::SQLContext;
 use polars_arrow::array::BooleanArray;
 use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
-use std::ops::Range;
 
-/// These columns of the events as a DataFrame, in the schema's order; `range` (microseconds) leaves out the events that
-/// are not in it.
+/// These columns of the events as a DataFrame, in the schema's order; `keep` says of each row whether it stays.
 ///
 /// # Errors
 /// `Error::Query` if memory or Polars gives out.
-pub fn frame(mut events: Events, names: &[&str], range: Option<&Range<i64>>) -> Result<DataFrame, Error> {
-    let keep = range.map(|range| -> BooleanChunked {
-        let inside = |time: Option<i64>| time.is_some_and(|time| range.contains(&time));
-        events.times("timestamp").iter().map(inside).collect()
-    });
+pub fn frame(mut events: Events, names: &[&str], keep: Option<Vec<bool>>) -> Result<DataFrame, Error> {
     let wanted = schema::names().filter(|name| names.contains(name));
     let columns: Vec<_> = wanted.filter_map(|name| Some((name, events.columns.remove(name)?))).collect();
     let columns: PolarsResult<Vec<Column>> =
@@ -31,7 +25,7 @@ pub fn frame(mut events: Events, names: &[&str], range: Option<&Range<i64>>) -> 
     let columns = columns.map_err(failed)?;
     let frame = DataFrame::new(events.rows, columns).map_err(failed)?;
     match keep {
-        Some(keep) => frame.filter(&keep).map_err(failed),
+        Some(keep) => frame.filter(&keep.into_iter().collect()).map_err(failed),
         None => Ok(frame),
     }
 }
@@ -94,7 +88,7 @@ fn text_series(name: PlSmallStr, texts: Texts) -> PolarsResult<Series> {
 /// # Errors
 /// `Error::Query` with what Polars does not accept, and a nearer name where a column is unknown.
 pub fn query(sql: &str, events: &Relation) -> Result<DataFrame, Error> {
-    let mut context = SQLContext::new();
+    let mut context = context();
     context.register("events", events.lazy());
     context.execute(sql).and_then(|plan| events.collect(plan)).map_err(|error| explain(&error))
 }

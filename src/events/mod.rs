@@ -6,8 +6,10 @@ mod pairs;
 mod sessions;
 mod visitors;
 mod what;
+mod whence;
 
 pub use crate::scan::column;
+pub use sessions::Sessions;
 pub use visitors::{JOIN_SOURCES, Joined};
 
 use crate::scan::column::{Column, Texts, Values};
@@ -48,7 +50,7 @@ pub fn needs_neighbours(wanted: Wanted) -> bool {
     wanted.names().any(is_neighbours)
 }
 
-/// Adds the wanted derived columns but for the sessions' numbers; their sources (see [`with_sources`]) must be there. Events
+/// Adds the wanted derived columns but for those of [`derive_of_visitors`]; their sources (see [`with_sources`]) must be there. Events
 /// of one client must not be in several parts; `joined` is what all parts together say of visitors who logged out.
 pub fn derive(events: &mut Events, wanted: Wanted, joined: &Joined) {
     let wanted = with_sources(wanted);
@@ -58,11 +60,22 @@ pub fn derive(events: &mut Events, wanted: Wanted, joined: &Joined) {
     events.columns.extend(columns);
 }
 
-/// Adds the sessions' numbers, for which events of one visitor must not be in several parts. `gap` is the longest pause
-/// within a session, in microseconds.
-pub fn derive_sessions(events: &mut Events, gap: i64) {
-    let numbers = sessions::session_numbers(events, gap);
-    events.columns.insert("session_number", Column::Bigint(numbers));
+/// Whether one of these columns needs all events of a visitor in one part: see [`derive_of_visitors`].
+pub fn needs_visitors(wanted: Wanted) -> bool {
+    wanted.has("session_number") || wanted.has("visitor_first_seen")
+}
+
+/// Adds what is wanted of the columns for which events of one visitor must not be in several parts: the sessions' numbers
+/// and when each visitor came first.
+pub fn derive_of_visitors(events: &mut Events, wanted: Wanted, sessions: Sessions) {
+    if wanted.has("session_number") {
+        let numbers = sessions.numbers(events);
+        events.columns.insert("session_number", Column::Bigint(numbers));
+    }
+    if wanted.has("visitor_first_seen") {
+        let times = sessions::first_seen(events);
+        events.columns.insert("visitor_first_seen", Column::Timestamp(times));
+    }
 }
 
 /// A derived column that needs no other derived one, `None` if it is not one of these.
@@ -73,7 +86,10 @@ fn derived(events: &Events, name: &str, joined: &Joined) -> Option<Column> {
         "weekday" => Column::Bigint(moment::weekday(events.times("timestamp"))),
         "epoch_us" => Column::Bigint(events.times("timestamp").clone()),
         "product" => Column::Bigint(what::product(events)),
-        "page" => Column::Text(what::page(events)),
+        "category" => Column::Bigint(what::category(events)),
+        "is_page_view" => Column::Boolean(what::is_page_view(events)),
+        "referrer_host" => Column::Text(whence::referrer_host(events)),
+        "ip_network" => Column::Text(whence::ip_network(events)),
         "paired" => Column::Boolean(pairs::paired(events, &clients(events))),
         "visitor_id" => Column::Text(joined.rename(visitors::visitor_ids(events))),
         _ => return None,

@@ -4,40 +4,67 @@
 use super::{Events, rows_by_group};
 use crate::scan::builder::KINDS;
 use crate::scan::column::{NULL, Values};
+use crate::scan::time::DAY;
 
-/// A value for each row: the number of the session within the visitor's, from 1; null for events that belong to
-/// none.
-pub fn session_numbers(events: &Events, gap: i64) -> Values<i64> {
-    let visitors = events.texts("visitor_id");
-    let times = events.times("timestamp");
-    let opens = openers(events);
-    let groups: Vec<u32> = visitors
-        .codes
-        .iter()
-        .enumerate()
-        .map(|(row, &code)| if times.valid.get(row) { code } else { NULL })
-        .collect();
-    let (mut rows, starts) = rows_by_group(&groups, visitors.dictionary.len());
-    let mut numbers = vec![None; events.rows];
-    for visitor in starts.windows(2) {
-        let rows = &mut rows[visitor[0]..visitor[1]];
-        // Of events at the same moment, the one that opens a session comes first, whatever their order in the file.
-        rows.sort_by_key(|&row| (times.values[row as usize], !opens[row as usize]));
-        let mut number = 0;
-        let mut last = i64::MIN;
-        for &row in rows.iter() {
-            let row = row as usize;
-            let time = times.values[row];
-            let open = number > 0 && time.saturating_sub(last) <= gap;
-            if !open && !opens[row] {
-                continue;
+/// What makes a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Sessions {
+    /// The longest pause within one, microseconds.
+    pub gap: i64,
+    /// Whether a new day begins a new one.
+    pub split_midnight: bool,
+}
+
+impl Sessions {
+    /// A value for each row: the number of the session within the visitor's, from 1; null for events that belong to
+    /// none.
+    pub fn numbers(self, events: &Events) -> Values<i64> {
+        let visitors = events.texts("visitor_id");
+        let times = events.times("timestamp");
+        let opens = openers(events);
+        let groups: Vec<u32> = visitors
+            .codes
+            .iter()
+            .enumerate()
+            .map(|(row, &code)| if times.valid.get(row) { code } else { NULL })
+            .collect();
+        let (mut rows, starts) = rows_by_group(&groups, visitors.dictionary.len());
+        let mut numbers = vec![None; events.rows];
+        for visitor in starts.windows(2) {
+            let rows = &mut rows[visitor[0]..visitor[1]];
+            // Of events at the same moment, the one that opens a session comes first, whatever their order in the file.
+            rows.sort_by_key(|&row| (times.values[row as usize], !opens[row as usize]));
+            let mut number = 0;
+            let mut last = i64::MIN;
+            for &row in rows.iter() {
+                let row = row as usize;
+                let time = times.values[row];
+                let same_day = !self.split_midnight || time.div_euclid(DAY) == last.div_euclid(DAY);
+                let open = number > 0 && same_day && time.saturating_sub(last) <= self.gap;
+                if !open && !opens[row] {
+                    continue;
+                }
+                number += i64::from(!open);
+                last = time;
+                numbers[row] = Some(number);
             }
-            number += i64::from(!open);
-            last = time;
-            numbers[row] = Some(number);
+        }
+        numbers.into_iter().collect()
+    }
+}
+
+/// A value for each row: when its visitor's first event happened; null where nobody is known.
+pub fn first_seen(events: &Events) -> Values<i64> {
+    let (visitors, times) = (events.texts("visitor_id"), events.times("timestamp"));
+    let mut first: Vec<Option<i64>> = vec![None; visitors.dictionary.len()];
+    for (&code, time) in visitors.codes.iter().zip(times.iter()) {
+        if let (true, Some(time)) = (code != NULL, time) {
+            let first = &mut first[code as usize];
+            *first = Some(first.map_or(time, |first| first.min(time)));
         }
     }
-    numbers.into_iter().collect()
+    let of = |&code: &u32| if code == NULL { None } else { first[code as usize] };
+    visitors.codes.iter().map(of).collect()
 }
 
 /// Whether each event may open a session.

@@ -31,6 +31,42 @@ pub fn page(events: &Events) -> Texts {
     Texts { codes: paths.codes.iter().zip(&previous.codes).map(code).collect(), dictionary }
 }
 
+/// Whether each event is a request for a page that somebody saw.
+pub fn is_page_view(events: &Events) -> Values<bool> {
+    let (methods, paths) = (events.texts("method"), events.texts("path"));
+    let status = events.integers("response_status");
+    let get = methods.dictionary.find("GET").unwrap_or(NULL);
+    let is_page = |path: &str| !["/api/", "/static/"].iter().any(|prefix| page_of(path).starts_with(prefix));
+    let pages: Vec<bool> = paths.dictionary.iter().map(is_page).collect();
+    let shown = |row: usize| status.get(row).is_some_and(|status| status < 300 || status == 304);
+    let of = |row: usize| {
+        let (method, path) = (methods.codes[row], paths.codes[row]);
+        method == get && get != NULL && path != NULL && pages[path as usize] && shown(row)
+    };
+    Values::all((0..events.rows).map(of).collect())
+}
+
+/// `category_id`, or else the query parameter `category` or `category_id`.
+pub fn category(events: &Events) -> Values<i64> {
+    let (ids, args) = (events.integers("category_id"), events.texts("args"));
+    let of_args: Vec<Option<i64>> = args.dictionary.iter().map(category_of).collect();
+    let of = |row: usize| {
+        let code = args.codes[row];
+        ids.get(row).or_else(|| if code == NULL { None } else { of_args[code as usize] })
+    };
+    (0..events.rows).map(of).collect()
+}
+
+/// The category that the query parameters of a page name, as a number or a string of digits.
+fn category_of(args: &str) -> Option<i64> {
+    if !args.contains("category") {
+        return None;
+    }
+    let args: serde_json::Map<String, serde_json::Value> = serde_json::from_str(args).ok()?;
+    let value = args.get("category").or_else(|| args.get("category_id"))?;
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
 /// A path or URL without host, query and fragment, its numbers as `{id}`.
 fn page_of(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -47,7 +83,20 @@ fn page_of(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::page_of;
+    use super::{category_of, page_of};
+
+    #[test]
+    fn categories_of_query_parameters() {
+        for (args, category) in [
+            (r#"{"category": "9"}"#, Some(9)),
+            (r#"{"category_id": 3, "page": "2"}"#, Some(3)),
+            (r#"{"category": "all"}"#, None),
+            (r#"{"q": "category"}"#, None),
+            ("{", None),
+        ] {
+            assert_eq!(category_of(args), category, "{args}");
+        }
+    }
 
     #[test]
     fn numbers_hosts_and_queries() {

@@ -1,6 +1,7 @@
 //! The header of a report's file: comment lines `-- key: value` before the SQL.
 
 use super::Report;
+use super::params::Param;
 use crate::error::Error;
 use crate::schema::Type;
 
@@ -22,8 +23,14 @@ pub struct Header {
     pub name: String,
     /// What it answers, in one line.
     pub title: String,
+    /// The part of the catalogue that it stands in.
+    pub group: String,
+    /// What a user may set.
+    pub params: Vec<Param>,
     /// Its columns, in order.
     pub columns: Vec<ResultColumn>,
+    /// The columns that tell rows apart; the others are measured.
+    pub key: Vec<String>,
     /// How many rows are shown unless `--top` says otherwise; 0 is all.
     pub top: usize,
     /// How it is drawn: a kind of chart and the columns it shows.
@@ -36,8 +43,9 @@ pub struct Header {
     pub generated: Option<String>,
 }
 
-/// Reads a report's file: the first line `-- name: title`, further lines `-- key: value` (`columns`, `top`, `chart`,
-/// `variants`, `variant-of`, `generated`, or a column's name with its meaning), then SQL.
+/// Reads a report's file: the first line `-- name: title`, further lines `-- key: value` (`group`, `params`, `columns`,
+/// `key`, `top`, `chart`, `variants`, `variant-of`, `generated`, or a column's or parameter's name with its meaning), then
+/// SQL.
 ///
 /// # Errors
 /// `Error::Query` that names the line that cannot be read.
@@ -57,6 +65,12 @@ pub fn parse(text: &str) -> Result<Report, Error> {
             "columns" => {
                 header.columns = columns(value).ok_or_else(|| wrong("not 'name type, name type, …'"))?
             }
+            "group" => header.group = value.into(),
+            "params" => {
+                let params: Option<_> = value.split(',').map(Param::parse).collect();
+                header.params = params.ok_or_else(|| wrong("not 'name type = default, …'"))?
+            }
+            "key" => header.key = value.split_whitespace().map(str::to_owned).collect(),
             "top" => header.top = value.parse().map_err(|_| wrong("not a number of rows"))?,
             "chart" => header.chart = Some(value.into()),
             "variants" => {
@@ -64,16 +78,23 @@ pub fn parse(text: &str) -> Result<Report, Error> {
             }
             "variant-of" => header.variant_of = Some(value.into()),
             "generated" => header.generated = Some(value.into()),
-            _ => meanings.push((key, value, wrong("no column has this name"))),
+            _ => meanings.push((key, value, wrong("no column and no parameter has this name"))),
         }
     }
     for (name, meaning, wrong) in meanings {
-        match header.columns.iter_mut().find(|column| column.name == name) {
-            Some(column) => column.meaning = meaning.into(),
+        let columns = header.columns.iter_mut().map(|column| (&column.name, &mut column.meaning));
+        let params = header.params.iter_mut().map(|param| (&param.name, &mut param.meaning));
+        match columns.chain(params).find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = meaning.into(),
             None => return Err(wrong),
         }
     }
     let sql = text.lines().skip(sql_begin).collect::<Vec<_>>().join("\n");
+    if let Some(name) =
+        header.key.iter().find(|name| header.columns.iter().all(|column| column.name != **name))
+    {
+        return Err(Error::Query(format!("the key '{name}' of {} is none of its columns", header.name)));
+    }
     Ok(Report { header, sql })
 }
 

@@ -3,10 +3,12 @@
 
 mod funnel;
 mod header;
+mod params;
 mod words;
 
 pub use funnel::{Entity, Funnel, Step};
 pub use header::{Header, ResultColumn, parse};
+pub use params::{Param, ParamType, duration, marked};
 pub use words::{columns_of, with_comments_removed};
 
 use crate::error::{Error, did_you_mean};
@@ -28,6 +30,22 @@ pub struct Report {
     pub header: Header,
     /// The SQL below the header; empty for a report whose SQL is generated.
     pub sql: String,
+}
+
+impl Report {
+    /// The SQL with these values of parameters, each as the user typed it; the others keep their defaults.
+    ///
+    /// # Errors
+    /// `Error::Usage` for a value of a wrong type.
+    pub fn bound<'a>(&self, value: impl Fn(&Param) -> Option<&'a String>) -> Result<String, Error> {
+        let mut sql = self.sql.clone();
+        for param in &self.header.params {
+            if let Some(value) = value(param) {
+                sql = params::bind(&sql, &param.name, &param.literal(value)?)?;
+            }
+        }
+        Ok(sql)
+    }
 }
 
 /// All reports, in the order of the catalogue.

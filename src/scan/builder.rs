@@ -1,10 +1,12 @@
 //! One line's tokens become one row of the wanted columns. A value of a wrong type becomes null and is counted;
 //! nothing here can turn an event into a reject. Knows nothing of files and chunks.
 
+use super::agents::Agents;
 use super::client::ClientCodes;
 use super::column::{Column, Dictionary, NULL, Texts, Values};
 use super::fields::Field;
-use super::json::{Kind, Token, Tokens, unescape};
+use super::json::{Kind, Token, Tokens, slice, unescape};
+use super::numbers::{bigint, double, is_out_of_range};
 use super::redact::Redaction;
 use super::reject::Tally;
 use super::time;
@@ -83,6 +85,7 @@ pub struct RowBuilder {
     rows: Rows,
     cookies: CookieCodes,
     clients: ClientCodes,
+    agents: Agents,
     times: time::Reader,
     scratch: [Vec<u8>; 2],
 }
@@ -104,6 +107,8 @@ enum From {
     Shape,
     /// Address and user agent: `client`.
     Client,
+    /// The user agent: `is_bot`.
+    Agent,
 }
 
 impl RowBuilder {
@@ -115,6 +120,7 @@ impl RowBuilder {
             let from = match name {
                 "kind" => From::Shape,
                 "client" => From::Client,
+                "is_bot" => From::Agent,
                 _ => From::Key,
             };
             if from == From::Shape {
@@ -129,6 +135,7 @@ impl RowBuilder {
             rows,
             cookies: CookieCodes::default(),
             clients: ClientCodes::default(),
+            agents: Agents::default(),
             times: time::Reader::new(settings.zone),
             scratch: Default::default(),
             settings,
@@ -144,7 +151,7 @@ impl RowBuilder {
                 return;
             }
         }
-        let RowBuilder { settings, columns, rows, cookies, clients, times, scratch } = self;
+        let RowBuilder { settings, columns, rows, cookies, clients, agents, times, scratch } = self;
         let [scratch, second] = scratch;
         for (plan, cells) in columns.iter_mut().zip(&mut rows.cells) {
             let token = tokens.get(plan.field).filter(|token| token.kind != Kind::Null);
@@ -156,6 +163,11 @@ impl RowBuilder {
                             && token.is_some_and(|token| is_out_of_range(bytes, token)))
                 }
                 Cells::Double(values) => put(values, token, |token| double(bytes, token)),
+                Cells::Boolean(values) if plan.from == From::Agent => {
+                    let agent = tokens.get(USER_AGENT).and_then(|token| text(bytes, token, scratch));
+                    values.push(Some(agent.is_some_and(|agent| agents.is_bot(agent))));
+                    true
+                }
                 Cells::Boolean(values) => put(values, token, boolean),
                 Cells::Timestamp(values) => put(values, token, |token| timestamp(bytes, token, times)),
                 Cells::Text(codes) if plan.from == From::Shape => {
@@ -329,11 +341,6 @@ fn put<T: Copy + Default>(
     value.is_some() || token.is_none()
 }
 
-#[inline]
-fn slice(bytes: &[u8], token: Token) -> &[u8] {
-    &bytes[token.start as usize..token.end as usize]
-}
-
 /// The characters of a string token.
 #[inline]
 fn text<'a>(bytes: &'a [u8], token: Token, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
@@ -348,76 +355,10 @@ fn text<'a>(bytes: &'a [u8], token: Token, scratch: &'a mut Vec<u8>) -> Option<&
     }
 }
 
-/// An integer; a float without a fraction (as pandas writes integers with nulls); or a string of digits. A
-/// string with an escape is no such string, for digits need none.
-#[inline]
-fn bigint(bytes: &[u8], token: Token) -> Option<i64> {
-    match token.kind {
-        Kind::Integer | Kind::Text => integer(slice(bytes, token)),
-        Kind::Float => {
-            let value = double(bytes, token)?;
-            (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
-        }
-        _ => None,
-    }
-}
-
-#[inline]
-fn integer(digits: &[u8]) -> Option<i64> {
-    if (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
-        return Some(digits.iter().fold(0, |value, &digit| value * 10 + i64::from(digit - b'0')));
-    }
-    if digits.first() == Some(&b'+') {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
 /// How many of the line's ids are integers that do not fit 64 bits.
 fn ids_out_of_range(bytes: &[u8], tokens: &Tokens) -> u64 {
     let ids = IDS.iter().filter_map(|&id| tokens.get(id));
     ids.filter(|&token| is_out_of_range(bytes, token)).count() as u64
-}
-
-/// Whether a token is an integer, as number or string, that does not fit 64 bits.
-fn is_out_of_range(bytes: &[u8], token: Token) -> bool {
-    let digits = slice(bytes, token);
-    let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
-    unsigned.len() > 18
-        && matches!(token.kind, Kind::Integer | Kind::Text)
-        && unsigned.iter().all(u8::is_ascii_digit)
-        && integer(digits).is_none()
-}
-
-fn double(bytes: &[u8], token: Token) -> Option<f64> {
-    if !matches!(token.kind, Kind::Integer | Kind::Float) {
-        return None;
-    }
-    let digits = slice(bytes, token);
-    short_double(digits)
-        .or_else(|| std::str::from_utf8(digits).ok()?.parse().ok().filter(|value: &f64| value.is_finite()))
-}
-
-/// A number of up to 15 digits without sign and exponent. Its digits and the power of ten are exact as doubles, so that
-/// their quotient is the nearest double (Clinger, *How to Read Floating Point Numbers Accurately*, PLDI 1990).
-#[inline]
-fn short_double(digits: &[u8]) -> Option<f64> {
-    const POWERS: [f64; 16] =
-        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-    if digits.len() > 16 {
-        return None;
-    }
-    let mut value = 0u64;
-    let mut point = None;
-    for (at, &byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
-            b'.' => point = Some(at),
-            _ => return None,
-        }
-    }
-    let decimals = point.map_or(0, |point| digits.len() - point - 1);
-    (point.is_some() || digits.len() <= 15).then(|| value as f64 / POWERS[decimals])
 }
 
 fn boolean(token: Token) -> Option<bool> {

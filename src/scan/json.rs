@@ -50,6 +50,12 @@ pub struct Token {
     pub end: u32,
 }
 
+/// The bytes of a token.
+#[inline]
+pub fn slice(bytes: &[u8], token: Token) -> &[u8] {
+    &bytes[token.start as usize..token.end as usize]
+}
+
 /// The values of one line's known keys; of a key given twice, the last (as Python's `json` has it).
 pub struct Tokens {
     values: [Token; 64],

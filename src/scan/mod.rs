@@ -3,6 +3,7 @@
 //! that were asked for, nor on chunk borders, nor on the number of threads.
 //! Knows nothing of reports, DataFrames and the command line.
 
+mod agents;
 pub mod builder;
 mod canonical;
 mod client;
@@ -13,6 +14,7 @@ mod huffman;
 pub mod inflate;
 pub mod json;
 mod line;
+mod numbers;
 pub mod redact;
 pub mod reject;
 pub mod spill;

@@ -4,7 +4,7 @@ use crate::schema::COLUMNS;
 
 /// A set of columns of the schema.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted(u64);
+pub struct Wanted(u128);
 
 impl Wanted {
     /// All columns.

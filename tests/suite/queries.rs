@@ -4,7 +4,7 @@
 mod lint;
 
 use crate::harness::{folder_with, root, run, sample_lines, stdout, text};
-use loganalyze::report::{self, Funnel, Report, Step};
+use loganalyze::report::{self, Funnel, Report, Step, marked};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -46,6 +46,29 @@ fn the_folder_of_queries_is_the_list_of_reports() {
     assert_eq!(files.len(), reports.len(), "a report is in the list twice");
 }
 
+/// The parts of the catalogue.
+const GROUPS: [&str; 5] = ["behaviour", "performance", "errors", "security", "system log"];
+
+#[test]
+fn every_parameter_is_in_the_sql_with_its_default_and_every_mark_is_a_parameter() {
+    for report in reports() {
+        let (header, name) = (&report.header, &report.header.name);
+        for param in &header.params {
+            assert!(!param.meaning.is_empty(), "{name} does not say what {} means", param.name);
+            let literal = param.literal(&param.default).unwrap();
+            let places: Vec<&str> = marked(&report.sql)
+                .filter(|(known, _)| *known == param.name)
+                .map(|(_, found)| found)
+                .collect();
+            assert!(!places.is_empty(), "{name} does not use {}", param.name);
+            assert!(places.iter().all(|found| *found == literal), "{name}, {}: {places:?}", param.name);
+        }
+        for (mark, _) in marked(&report.sql) {
+            assert!(header.params.iter().any(|param| param.name == mark), "{name} has no parameter {mark}");
+        }
+    }
+}
+
 #[test]
 fn every_header_is_complete() {
     for report in reports() {
@@ -58,6 +81,8 @@ fn every_header_is_complete() {
         assert!(plain(name, '-'), "{name}");
         assert!(!header.title.is_empty(), "{name} has no title");
         assert!(!header.columns.is_empty(), "{name} promises nothing");
+        assert!(GROUPS.contains(&header.group.as_str()), "{name} is in the group '{}'", header.group);
+        assert!(!header.key.is_empty(), "{name} does not say what tells its rows apart");
         let names: BTreeSet<&str> = header.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names.len(), header.columns.len(), "a column of {name} is there twice");
         assert!(names.iter().all(|name| plain(name, '_')), "{names:?}");

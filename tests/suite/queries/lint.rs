@@ -57,7 +57,7 @@ const KEYWORDS: &[&str] = &[
 const FUNCTIONS: &[&str] =
     &["ABS", "AVG", "CAST", "COALESCE", "COUNT", "LAG", "LOWER", "MAX", "MIN", "NULLIF", "RANK", "SUM"];
 /// Functions whose names the engines do not agree on: written in lower case, translated by one small table.
-const TRANSLATED: &[&str] = &["quantile_cont", "regexp_like"];
+const TRANSLATED: &[&str] = &["make_timestamp", "quantile_cont", "regexp_like"];
 /// Those that take no frame.
 const WITHOUT_FRAME: &[&str] = &["LAG", "RANK"];
 const FRAME: &str = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW";
@@ -89,6 +89,8 @@ fn tokens(sql: &str) -> Vec<Token> {
     while let Some(first) = rest.chars().next() {
         let part = |accept: fn(char) -> bool| rest.find(|c| !accept(c)).unwrap_or(rest.len());
         let length = match first {
+            // The mark of a parameter, which is a comment to every engine.
+            '/' if rest.starts_with("/*:") => rest.find("*/").map_or(rest.len(), |end| end + 2),
             '\'' => {
                 // '' within a text begins another one, which means the same here.
                 tokens.push(Token::Text);
@@ -263,8 +265,17 @@ impl Query {
                 self.fault(at, "a division of what is not CAST(… AS DOUBLE) on both sides");
             }
         }
-        for at in self.places("%") {
-            self.fault(at, "a remainder, which differs for negative numbers");
+        // (a % n + n) % n is the same everywhere.
+        let places = self.places("%");
+        let inner = |at: usize| {
+            let shape =
+                [(2, "+"), (4, ")"), (5, "%")].iter().all(|&(behind, sign)| self.is(at + behind, sign));
+            shape && [3, 6].iter().all(|&behind| self.tokens.get(at + behind) == self.tokens.get(at + 1))
+        };
+        let faults: Vec<usize> =
+            places.into_iter().filter(|&at| !inner(at) && !(at >= 5 && inner(at - 5))).collect();
+        for at in faults {
+            self.fault(at, "a remainder that differs for negative numbers: write (a % n + n) % n");
         }
     }
 
@@ -319,7 +330,7 @@ fn the_lint_finds_what_it_is_for() {
     let good = "WITH a AS (SELECT path, LAG(path) OVER (PARTITION BY visitor_id ORDER BY epoch_us) AS before, \
                 SUM(CAST(quantity AS BIGINT)) OVER (PARTITION BY page ORDER BY epoch_us ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS n \
                 FROM events WHERE path = 'It''s || \"x\" :: /') \
-                SELECT path, SUM(process_time) AS s, quantile_cont(process_time, 0.5) AS m, CAST(n AS DOUBLE) / CAST(2 AS DOUBLE) AS h \
+                SELECT path, make_timestamp((n % /*:every*/ 60 + /*:every*/ 60) % /*:every*/ 60) AS t, SUM(process_time) AS s, quantile_cont(process_time, 0.5) AS m, CAST(n AS DOUBLE) / CAST(2 AS DOUBLE) AS h \
                 FROM a GROUP BY path ORDER BY h DESC NULLS LAST, path";
     assert_eq!(faults(good), [""; 0]);
     for (right, wrong, fault) in [
@@ -342,16 +353,18 @@ fn the_lint_finds_what_it_is_for() {
         (" ORDER BY h DESC NULLS LAST, path", "", "no ORDER BY at the end"),
         ("NULLS LAST", "NULLS FIRST", "all engines"),
         ("ORDER BY h", "ORDER BY h + 1", "something else"),
-        ("SELECT path, SUM", "SELECT path || page, SUM", "not a sign"),
-        ("SELECT path, SUM", "SELECT \"path\", SUM", "not a sign"),
-        ("SELECT path, SUM", "SELECT path::text, SUM", "not a sign"),
-        ("SELECT path, SUM", "SELECT Path, SUM", "not lower-case"),
-        ("SELECT path, SUM", "SELECT date_trunc('day', timestamp), SUM", "not a function"),
-        ("SELECT path, SUM", "SELECT regexp_replace(path, '1', '2'), SUM", "not a function"),
-        ("SELECT path, SUM", "SELECT CONCAT(path, page), SUM", "not a word"),
-        ("SELECT path, SUM", "SELECT EXTRACT(HOUR FROM timestamp), SUM", "not a word"),
-        ("SELECT path, SUM", "SELECT DATE_PART('hour', timestamp), SUM", "not a word"),
-        ("SELECT path, SUM", "SELECT timestamp + INTERVAL '1' DAY, SUM", "not a word"),
+        ("SELECT path, make", "SELECT path || page, make", "not a sign"),
+        ("SELECT path, make", "SELECT \"path\", make", "not a sign"),
+        ("SELECT path, make", "SELECT path::text, make", "not a sign"),
+        ("SELECT path, make", "SELECT Path, make", "not lower-case"),
+        ("SELECT path, make", "SELECT date_trunc('day', timestamp), make", "not a function"),
+        ("SELECT path, make", "SELECT regexp_replace(path, '1', '2'), make", "not a function"),
+        ("SELECT path, make", "SELECT CONCAT(path, page), make", "not a word"),
+        ("SELECT path, make", "SELECT EXTRACT(HOUR FROM timestamp), make", "not a word"),
+        ("SELECT path, make", "SELECT DATE_PART('hour', timestamp), make", "not a word"),
+        ("SELECT path, make", "SELECT timestamp + INTERVAL '1' DAY, make", "not a word"),
+        ("SELECT path, make", "SELECT epoch_us % 60 AS x, path, make", "a remainder"),
+        ("SELECT path, make", "SELECT (epoch_us % 60 + n) % 60 AS x, path, make", "a remainder"),
         ("LAG(path)", "ROW_NUMBER()", "not a word"),
         ("WHERE path =", "WHERE EXISTS (SELECT path FROM events) AND path =", "not a word"),
     ] {

@@ -1,0 +1,208 @@
+//! Parameters of a report: named in its header, marked in its SQL by a comment before the literal that is the default:
+//!
+//! ```sql
+//! -- params: every duration = 1d
+//! SELECT epoch_us - epoch_us % /*:every*/ 86400000000 AS start …
+//! ```
+//! So the file runs as it is, on every engine, with the defaults; what the user gives takes the literals' places, as
+//! literals.
+
+use crate::error::Error;
+
+/// Microseconds of a second.
+const SECOND: i64 = 1_000_000;
+/// Microseconds of a day.
+const DAY: i64 = 86_400 * SECOND;
+
+/// The type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamType {
+    /// A time such as `30m`; in SQL a number of microseconds, at least 1.
+    Duration,
+    /// A whole number, at least 1.
+    Bigint,
+    /// A number, at least 0.
+    Double,
+    /// Any text.
+    Text,
+}
+
+/// A parameter of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// Its name in the SQL; its option is called the same, with hyphens.
+    pub name: String,
+    /// Its type.
+    pub kind: ParamType,
+    /// What it is unless an option says otherwise, as one would type it.
+    pub default: String,
+    /// What it means.
+    pub meaning: String,
+}
+
+impl Param {
+    /// The parameter of `name type = default`.
+    pub fn parse(text: &str) -> Option<Param> {
+        let (declared, default) = text.split_once('=')?;
+        let (name, kind) = declared.trim().split_once(' ')?;
+        let kind = match kind.trim() {
+            "duration" => ParamType::Duration,
+            "bigint" => ParamType::Bigint,
+            "double" => ParamType::Double,
+            "text" => ParamType::Text,
+            _ => return None,
+        };
+        let param = Param { name: name.into(), kind, default: default.trim().into(), meaning: String::new() };
+        param.literal(&param.default).is_ok().then_some(param)
+    }
+
+    /// The option that sets it, without the hyphens before.
+    pub fn option(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// A value as an SQL literal.
+    ///
+    /// # Errors
+    /// `Error::Usage` where it is not of the parameter's type.
+    pub fn literal(&self, value: &str) -> Result<String, Error> {
+        let wrong = |what: &str| Error::Usage(format!("--{} '{value}' is no {what}", self.option()));
+        match self.kind {
+            ParamType::Duration => match duration(value)? {
+                0 => Err(wrong("time that passes")),
+                time => Ok(time.to_string()),
+            },
+            ParamType::Bigint => match value.parse::<i64>() {
+                Ok(number @ 1..) => Ok(number.to_string()),
+                _ => Err(wrong("whole number from 1 up")),
+            },
+            ParamType::Double => match value.parse::<f64>() {
+                Ok(number) if number.is_finite() && number >= 0.0 => Ok(format!("{number:?}")),
+                _ => Err(wrong("number from 0 up")),
+            },
+            ParamType::Text => Ok(format!("'{}'", value.replace('\'', "''"))),
+        }
+    }
+}
+
+/// What a parameter's place in the SQL begins with.
+const MARK: &str = "/*:";
+
+/// The SQL with this literal in every place of the parameter; the marks stay.
+///
+/// # Errors
+/// `Error::Query` where a mark stands before something else than a literal.
+pub fn bind(sql: &str, name: &str, literal: &str) -> Result<String, Error> {
+    let mark = format!("{MARK}{name}*/");
+    let mut parts = sql.split(&mark);
+    let mut bound = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start();
+        let end = literal_end(rest).ok_or_else(|| {
+            Error::Query(format!("behind {mark} must stand a number or a text in single quotes"))
+        })?;
+        bound += &format!("{mark} {literal}{}", &rest[end..]);
+    }
+    Ok(bound)
+}
+
+/// The parameters' names and the literals behind their marks, in order.
+pub fn marked(sql: &str) -> impl Iterator<Item = (&str, &str)> {
+    sql.split(MARK).skip(1).filter_map(|part| {
+        let (name, rest) = part.split_once("*/")?;
+        let rest = rest.trim_start();
+        Some((name, &rest[..literal_end(rest)?]))
+    })
+}
+
+/// Where the literal ends with which this begins.
+fn literal_end(text: &str) -> Option<usize> {
+    if let Some(rest) = text.strip_prefix('\'') {
+        // A doubled quote stands for one.
+        let mut end = rest.find('\'')?;
+        while rest[end + 1..].starts_with('\'') {
+            end += 2 + rest[end + 2..].find('\'')?;
+        }
+        return Some(end + 2);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    (end > 0).then_some(end)
+}
+
+/// Microseconds of `90s`, `30m`, `12h`, `7d`, `2w`, or several such parts in a row.
+///
+/// # Errors
+/// `Error::Usage` for anything else.
+pub fn duration(text: &str) -> Result<i64, Error> {
+    let wrong = || {
+        Error::Usage(format!("'{text}' is no duration: use a number and s, m, h, d or w, such as 30m or 7d"))
+    };
+    let mut total: i64 = 0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let count: i64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = match rest.as_bytes()[digits] {
+            b's' => SECOND,
+            b'm' => 60 * SECOND,
+            b'h' => 3600 * SECOND,
+            b'd' => DAY,
+            b'w' => 7 * DAY,
+            _ => return Err(wrong()),
+        };
+        total = count.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+        rest = &rest[digits + 1..];
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("90s").unwrap(), 90 * SECOND);
+        assert_eq!(duration("1d12h").unwrap(), DAY + DAY / 2);
+        assert_eq!(duration("2w").unwrap(), 14 * DAY);
+        for wrong in ["", "7", "d", "7 d", "1y", "99999999999999999999d", "9223372036854775807w", "7é"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn values_become_literals_of_their_type() {
+        let param = |text: &str| Param::parse(text).unwrap();
+        assert_eq!(param("every duration = 1d").literal("30s").unwrap(), "30000000");
+        assert_eq!(param("min_failures bigint = 5").option(), "min-failures");
+        assert_eq!(param("limit double = 0.5").literal("2").unwrap(), "2.0");
+        assert_eq!(param("who text = x").literal("it's").unwrap(), "'it''s'");
+        for (text, value) in [
+            ("a duration = 1d", "0s"),
+            ("a bigint = 5", "0"),
+            ("a bigint = 5", "5; DROP"),
+            ("a double = 1", "-1"),
+        ] {
+            assert!(param(text).literal(value).is_err(), "{value}");
+        }
+        for wrong in ["a", "a bigint", "a number = 1", "a bigint = x", "bigint = 1"] {
+            assert!(Param::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn literals_take_the_places_of_defaults() {
+        let sql = "SELECT /*:n*/ 12.5, /*:m*/'', /*:n*/'it''s''', /*:other*/ 1";
+        assert_eq!(bind(sql, "n", "7").unwrap(), "SELECT /*:n*/ 7, /*:m*/'', /*:n*/ 7, /*:other*/ 1");
+        assert_eq!(
+            marked(sql).collect::<Vec<_>>(),
+            [("n", "12.5"), ("m", "''"), ("n", "'it''s'''"), ("other", "1")]
+        );
+        assert!(bind("SELECT /*:n*/ x", "n", "7").is_err());
+        assert!(bind("SELECT /*:n*/ 'x", "n", "7").is_err());
+    }
+}
