@@ -2,8 +2,7 @@
 //! Knows nothing of queries.
 
 use polars::prelude::*;
-use polars::sql::SQLContext;
-use polars::sql::function_registry::FunctionRegistry;
+use polars::sql::{FunctionOptions, FunctionRegistry, SQLContext};
 use std::sync::Arc;
 
 /// A context for SQL that knows them.

@@ -86,6 +86,7 @@ fn derived(events: &Events, name: &str, joined: &Joined) -> Option<Column> {
         "weekday" => Column::Bigint(moment::weekday(events.times("timestamp"))),
         "epoch_us" => Column::Bigint(events.times("timestamp").clone()),
         "product" => Column::Bigint(what::product(events)),
+        "page" => Column::Text(what::page(events)),
         "category" => Column::Bigint(what::category(events)),
         "is_page_view" => Column::Boolean(what::is_page_view(events)),
         "referrer_host" => Column::Text(whence::referrer_host(events)),

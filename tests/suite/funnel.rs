@@ -4,7 +4,7 @@
 use crate::funnel_kernel::query_both;
 use crate::harness::Random;
 use loganalyze::engine::polars as engine;
-use loganalyze::events::{Events, Joined, derive, derive_sessions, with_sources};
+use loganalyze::events::{Events, Joined, Sessions, derive, derive_of_visitors, with_sources};
 use loganalyze::report::{self, Entity, Funnel, Step, columns_of};
 use loganalyze::scan::time::SECOND;
 use loganalyze::scan::wanted::Wanted;
@@ -76,9 +76,7 @@ fn by_sql(funnel: &Funnel, events: &[Event]) -> (Answer, Vec<Option<i64>>) {
     assert_eq!(scanned.rows, events.len());
     let mut columns = Events { columns: scanned.columns, rows: scanned.rows };
     derive(&mut columns, sources, &Joined::default());
-    if sources.has("session_number") {
-        derive_sessions(&mut columns, 30 * 60 * SECOND);
-    }
+    derive_of_visitors(&mut columns, sources, Sessions { gap: 30 * 60 * SECOND, split_midnight: false });
     let sessions = columns.integers("session_number").iter().collect();
     let names: Vec<&str> = wanted.names().collect();
     let result = query_both(funnel, &engine::frame(columns, &names, None).unwrap());
