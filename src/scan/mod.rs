@@ -3,7 +3,7 @@
 //! that were asked for, nor on chunk borders, nor on the number of threads.
 //! Knows nothing of reports, DataFrames and the command line.
 
-mod agents;
+pub mod agents;
 pub mod builder;
 mod canonical;
 mod client;

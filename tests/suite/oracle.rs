@@ -1,6 +1,7 @@
 //! What serde_json and flate2 say of a line, and whether a scan says the same. Tests hold the scanner against it, and
 //! so does fuzzing, which includes this file. Knows the scanner only from outside.
 
+use loganalyze::scan::agents::is_bot;
 use loganalyze::scan::column::Column;
 use loganalyze::scan::cookie::short_hash;
 use loganalyze::scan::redact::{REDACTED, Redaction, SENSITIVE};
@@ -133,6 +134,10 @@ fn compare(scanned: &Scanned, row: usize, object: &Map<String, Value>, line: &[u
             Column::Double(values) => {
                 let expected = if value.is_number() { value.as_f64() } else { None };
                 assert_eq!(values.get(row), expected, "{}", at());
+            }
+            Column::Boolean(values) if column.name == "is_bot" => {
+                let agent = object.get("user_agent").and_then(Value::as_str);
+                assert_eq!(values.get(row), Some(agent.is_some_and(is_bot)), "{}", at());
             }
             Column::Boolean(values) => assert_eq!(values.get(row), value.as_bool(), "{}", at()),
             Column::Timestamp(values) | Column::Date(values) => {

@@ -273,7 +273,7 @@ impl Query {
             shape && [3, 6].iter().all(|&behind| self.tokens.get(at + behind) == self.tokens.get(at + 1))
         };
         let faults: Vec<usize> =
-            places.into_iter().filter(|&at| !inner(at) && !(at >= 5 && inner(at - 5))).collect();
+            places.into_iter().filter(|&at| !(inner(at) || at >= 5 && inner(at - 5))).collect();
         for at in faults {
             self.fault(at, "a remainder that differs for negative numbers: write (a % n + n) % n");
         }
