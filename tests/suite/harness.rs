@@ -10,14 +10,11 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Every report that is SQL, with all rows.
-pub const REPORTS: [&[&str]; 6] = [
-    &["event-counts"],
-    &["product-views", "--top", "0"],
-    &["hourly-activity"],
+/// Every report, with all rows, and the variants.
+pub const REPORTS: [&[&str]; 3] = [
+    &["report", "--format", "markdown", "--top", "0"],
     &["hourly-activity", "--by", "hour-of-day"],
     &["hourly-activity", "--by", "weekday-hour"],
-    &["funnel"],
 ];
 
 pub fn program() -> Command {
