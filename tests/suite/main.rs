@@ -12,6 +12,7 @@ mod input;
 mod invariance;
 mod memory;
 mod oracle;
+mod people;
 mod queries;
 mod readme;
 mod report_set;
