@@ -51,6 +51,17 @@ pub struct Common {
     /// Write to this file, whole or not at all; of 'report', the folder for its files
     #[arg(short, long, value_name = "FILE", help_heading = "What to write")]
     pub output: Option<PathBuf>,
+    /// Draw a picture in the table's place: the report's own, or --chart='bar LABEL VALUE' of its columns; also 'line TIME
+    /// VALUE', 'line DATE HOUR VALUE', 'heatmap ROW COLUMN VALUE', 'funnel NAME VALUE'
+    #[arg(
+        long,
+        value_name = "CHART",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        help_heading = "What to write"
+    )]
+    pub chart: Option<String>,
     /// Print what the columns mean and the SQL that ran, on standard error
     #[arg(long, help_heading = "What to write")]
     pub explain: bool,

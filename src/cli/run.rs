@@ -48,6 +48,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     } else {
         Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)?
     };
+    let target = if options.chart.is_some() { target.with_pictures(&options)? } else { target };
     answer(&questions, &options, &target)?;
     Ok(0)
 }
@@ -103,7 +104,11 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
             result = result.head(Some(top));
         }
         let metadata = metadata(question, options, &loaded);
-        let about = About { name: question.name.clone(), total_rows, notes, metadata };
+        if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
+            chart.check(&result)?;
+        }
+        let chart = question.chart.clone();
+        let about = About { name: question.name.clone(), total_rows, notes, metadata, chart };
         let title = question.report.as_ref().map_or("", |report| &report.header.title);
         written = target.write(&result, &about, title);
         if written.is_err() {

@@ -12,6 +12,7 @@ pub struct Target {
     pub format: Format,
     place: Place,
     color: When,
+    pictures: bool,
 }
 
 enum Place {
@@ -36,7 +37,7 @@ impl Target {
             (None, None) => Format::Csv,
         };
         let place = output.map_or(Place::Stdout, |path| Place::File(path.to_owned()));
-        Ok(Target { format, place, color })
+        Ok(Target { format, place, color, pictures: false })
     }
 
     /// Of a command with several results.
@@ -53,14 +54,30 @@ impl Target {
                     format.name()
                 )));
             }
-            return Ok(Target { format, place: Place::Titled, color: options.color });
+            return Ok(Target { format, place: Place::Titled, color: options.color, pictures: false });
         };
         if folder.exists() && !folder.is_dir() {
             let source = std::io::Error::new(std::io::ErrorKind::NotADirectory, "it is a file, not a folder");
             return Err(Error::Write { path: folder.clone(), source });
         }
         let place = Place::Folder(folder.clone());
-        Ok(Target { format: format.unwrap_or(Format::Csv), place, color: options.color })
+        Ok(Target { format: format.unwrap_or(Format::Csv), place, color: options.color, pictures: false })
+    }
+
+    /// The same with pictures in the place of tables.
+    ///
+    /// # Errors
+    /// `Error::Usage` where something else than a table was asked for.
+    pub fn with_pictures(self, options: &Common) -> Result<Target, Error> {
+        let asked = options.format.is_some() || matches!(self.place, Place::File(_));
+        let format = if asked { self.format } else { Format::Table };
+        if format != Format::Table {
+            let name = format.name();
+            return Err(Error::Usage(format!(
+                "--chart draws for people and cannot be {name}: leave {name} out, or write to a file that ends in .txt"
+            )));
+        }
+        Ok(Target { format, pictures: true, ..self })
     }
 
     /// Writes a result; a file is written whole or not at all. The folder is made when there is something to write.
@@ -88,7 +105,7 @@ impl Target {
     }
 
     fn save(&self, path: &Path, result: &DataFrame, about: &About) -> Result<(), Error> {
-        let style = Style { color: false, width: None };
+        let style = Style { picture: self.pictures, ..Style::default() };
         write_atomically(path, |out| sink::write(self.format, result, about, &style, out))
     }
 
@@ -96,7 +113,8 @@ impl Target {
         let mut stdout = std::io::stdout();
         let terminal = stdout.is_terminal();
         let width = if terminal { terminal_width() } else { None };
-        let style = Style { color: use_color(self.color, terminal), width };
+        let color = use_color(self.color, terminal);
+        let style = Style { color, width, picture: self.pictures, ascii: !is_utf8() };
         sink::write(self.format, result, about, &style, &mut stdout).map_err(Error::Stdout)
     }
 }
@@ -122,4 +140,14 @@ fn use_color(when: When, terminal: bool) -> bool {
 fn terminal_width() -> Option<u16> {
     let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     given.or_else(|| comfy_table::Table::new().width())
+}
+
+/// Whether the locale's characters are more than ASCII; where none is set, they are.
+fn is_utf8() -> bool {
+    let set =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    set.is_none_or(|value| {
+        let value = value.to_string_lossy().to_lowercase();
+        value.contains("utf-8") || value.contains("utf8")
+    })
 }

@@ -2,6 +2,7 @@
 //! Knows nothing of how the rows were made, nor of where the bytes go.
 
 mod cells;
+pub mod chart;
 mod csv;
 pub mod file;
 mod json;
@@ -17,6 +18,7 @@ use polars::prelude::DataFrame;
 
 use crate::error::Error;
 
+pub use chart::Chart;
 pub use file::write_atomically;
 pub use readable::{grouped, visible};
 
@@ -106,15 +108,21 @@ pub struct About {
     pub notes: Vec<String>,
     /// Keys and values for a Parquet file's metadata.
     pub metadata: Vec<(String, String)>,
+    /// How it is drawn.
+    pub chart: Option<Chart>,
 }
 
-/// How a terminal shows a table.
+/// How a terminal shows a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
     /// Whether escape codes may set the header bold and nulls dim.
     pub color: bool,
-    /// Columns of the terminal; none: nothing is cut to fit.
+    /// Columns of the terminal; none: nothing of a table is cut to fit, and a picture is 80 wide.
     pub width: Option<u16>,
+    /// Whether a picture is shown in a table's place.
+    pub picture: bool,
+    /// Whether a picture is drawn with ASCII alone.
+    pub ascii: bool,
 }
 
 /// Writes `frame` in `format` to `out`, buffered, and flushes.
@@ -133,6 +141,7 @@ pub fn write(
 ) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
     match format {
+        Format::Table if style.picture => chart::write(frame, about, style, &mut out),
         Format::Table => table::write(frame, about, style, &mut out),
         Format::Csv => csv::write(frame, csv::Dialect::Commas, &mut out),
         Format::Tsv => csv::write(frame, csv::Dialect::Tabs, &mut out),

@@ -67,7 +67,8 @@ pub fn columns(frame: &DataFrame) -> PolarsResult<Vec<Readable<'_>>> {
     frame.columns().iter().map(readable).collect()
 }
 
-fn readable(column: &Column) -> PolarsResult<Readable<'_>> {
+/// A column as people read it.
+pub fn readable(column: &Column) -> PolarsResult<Readable<'_>> {
     let series = column.as_materialized_series();
     let kind = kind(series)?;
     Ok(Readable {
@@ -83,8 +84,16 @@ impl Iterator for Readable<'_> {
     type Item = Option<String>;
 
     fn next(&mut self) -> Option<Option<String>> {
-        let text = match (self.cells.next()?, self.form) {
-            (Cell::Null, _) => return Some(None),
+        let cell = self.cells.next()?;
+        Some(self.show(cell))
+    }
+}
+
+impl Readable<'_> {
+    /// What a cell of this column, there or not, looks like; none for null.
+    pub fn show(&self, cell: Cell<'_>) -> Option<String> {
+        Some(match (cell, self.form) {
+            (Cell::Null, _) => return None,
             (Cell::Float(value), Form::Percent) if value.is_finite() => {
                 grouped(&format!("{:.1}", value * 100.0)) + " %"
             }
@@ -92,8 +101,7 @@ impl Iterator for Readable<'_> {
             (Cell::Timestamp(micros), form) => time(micros, form),
             (cell @ (Cell::Int(_) | Cell::Number(_)), Form::Grouped) => grouped(&cell.to_string()),
             (cell, _) => visible(&cell.to_string()).into_owned(),
-        };
-        Some(Some(text))
+        })
     }
 }
 

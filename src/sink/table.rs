@@ -139,7 +139,7 @@ mod tests {
     fn at_width(frame: &DataFrame, width: u16) -> String {
         let about = About { total_rows: frame.height(), ..About::default() };
         let mut out = Vec::new();
-        write(frame, &about, &Style { color: false, width: Some(width) }, &mut out).unwrap();
+        write(frame, &about, &Style { width: Some(width), ..Style::default() }, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -192,7 +192,7 @@ a b c d e f g h…  x                    5
     fn color_is_bold_and_dim_and_nothing_else() {
         let mut out = Vec::new();
         let frame = df!("a" => [Some("x"), None]).unwrap();
-        write(&frame, &About::default(), &Style { color: true, width: None }, &mut out).unwrap();
+        write(&frame, &About::default(), &Style { color: true, ..Style::default() }, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "\u{1b}[1ma\u{1b}[0m\n─\nx\n\u{1b}[2m–\u{1b}[0m\n2 rows\n"

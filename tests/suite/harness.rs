@@ -24,6 +24,9 @@ pub fn program() -> Command {
         .env_remove("LOGANALYZE_PII_KEY")
         .env_remove("LOGANALYZE_MEMORY_LIMIT")
         .env_remove("COLUMNS")
+        .env_remove("LC_ALL")
+        .env_remove("LC_CTYPE")
+        .env_remove("LANG")
         .env_remove("NO_COLOR");
     command.current_dir(root());
     command
