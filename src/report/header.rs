@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::params::Param;
-use crate::error::Error;
+use crate::error::{Error, did_you_mean};
 use crate::schema::Type;
 
 /// A column that a report promises.
@@ -52,18 +52,27 @@ pub struct Header {
 /// # Errors
 /// `Error::Query` that names the line that cannot be read.
 pub fn parse(text: &str) -> Result<Report, Error> {
+    parse_of("a report's header", text)
+}
+
+/// What a header's line may begin with, but for names of columns and parameters.
+pub(super) const KEYS: [&str; 9] =
+    ["columns", "group", "params", "key", "top", "chart", "variants", "variant-of", "generated"];
+
+/// As [`parse`]; messages name this place.
+pub(super) fn parse_of(place: &str, text: &str) -> Result<Report, Error> {
     let mut header = Header::default();
     let mut meanings = Vec::new();
+    let mut no_column = None;
     let mut sql_begin = 0;
     for (at, line) in text.lines().enumerate() {
         let Some(comment) = line.strip_prefix("--") else { break };
         sql_begin = at + 1;
-        let wrong =
-            |what: &str| Error::Query(format!("line {} of a report's header: {what}: {line}", at + 1));
+        let wrong = |what: &str| Error::Query(format!("line {} of {place}: {what}: {line}", at + 1));
         let (key, value) = comment.split_once(':').ok_or_else(|| wrong("not 'key: value'"))?;
         let (key, value) = (key.trim(), value.trim());
         match key {
-            _ if at == 0 => (header.name, header.title) = (key.into(), value.into()),
+            _ if at == 0 && !KEYS.contains(&key) => (header.name, header.title) = (key.into(), value.into()),
             "columns" => {
                 header.columns = columns(value).ok_or_else(|| wrong("not 'name type, name type, …'"))?
             }
@@ -72,7 +81,10 @@ pub fn parse(text: &str) -> Result<Report, Error> {
                 let params: Option<_> = value.split(',').map(Param::parse).collect();
                 header.params = params.ok_or_else(|| wrong("not 'name type = default, …'"))?
             }
-            "key" => header.key = value.split_whitespace().map(str::to_owned).collect(),
+            "key" => {
+                header.key = value.split_whitespace().map(str::to_owned).collect();
+                no_column = Some(wrong("one of these is no column"));
+            }
             "top" => header.top = value.parse().map_err(|_| wrong("not a number of rows"))?,
             "chart" => header.chart = Some(value.into()),
             "variants" => {
@@ -80,7 +92,14 @@ pub fn parse(text: &str) -> Result<Report, Error> {
             }
             "variant-of" => header.variant_of = Some(value.into()),
             "generated" => header.generated = Some(value.into()),
-            _ => meanings.push((key, value, wrong("no column and no parameter has this name"))),
+            _ => {
+                let near = did_you_mean(key, KEYS);
+                meanings.push((
+                    key,
+                    value,
+                    wrong(&format!("no column and no parameter has this name{near}")),
+                ));
+            }
         }
     }
     for (name, meaning, wrong) in meanings {
@@ -91,12 +110,11 @@ pub fn parse(text: &str) -> Result<Report, Error> {
             None => return Err(wrong),
         }
     }
-    let sql = text.lines().skip(sql_begin).collect::<Vec<_>>().join("\n");
-    if let Some(name) =
-        header.key.iter().find(|name| header.columns.iter().all(|column| column.name != **name))
-    {
-        return Err(Error::Query(format!("the key '{name}' of {} is none of its columns", header.name)));
+    let is_column = |name: &String| header.columns.iter().any(|column| column.name == *name);
+    if let Some(wrong) = no_column.filter(|_| !header.key.iter().all(is_column)) {
+        return Err(wrong);
     }
+    let sql = text.lines().skip(sql_begin).collect::<Vec<_>>().join("\n");
     Ok(Report { header, sql })
 }
 
@@ -147,6 +165,8 @@ mod tests {
             ("-- a: b\n-- columns: page text\n-- pages: x\n", "line 3"),
             ("-- a: b\n-- top: many\n", "line 2"),
             ("-- no key\n", "line 1"),
+            ("-- a: b\n-- key: page\n-- columns: path text\n", "line 2"),
+            ("-- a: b\n-- colums: page text\n", "'columns'"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(line), "{error}");

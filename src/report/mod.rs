@@ -1,15 +1,21 @@
 //! The list of reports: each a file under `queries/`, whose header says what it is, which columns it promises and
 //! what they mean. Knows nothing of engines, files and outputs.
 
+mod comparison;
+mod file;
 mod funnel;
 mod header;
 mod params;
+mod statements;
 mod words;
 
+pub use comparison::Comparison;
+pub use file::parse_file;
 pub use funnel::{Entity, Funnel, Step};
 pub use header::{Header, ResultColumn, parse};
 pub use params::{Param, ParamType, duration, marked};
-pub use words::{columns_of, with_comments_removed};
+pub use statements::{Query, queries, statements};
+pub use words::columns_of;
 
 use crate::error::{Error, did_you_mean};
 

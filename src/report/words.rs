@@ -2,7 +2,6 @@
 //! one too few cannot happen.
 
 use crate::schema;
-use std::borrow::Cow;
 
 /// The columns of `events` that occur in this SQL; all of them where it says `*` for a list of columns.
 pub fn columns_of(sql: &str) -> Vec<&'static str> {
@@ -28,30 +27,58 @@ fn selects_all(sql: &str) -> bool {
     }) || sql.to_lowercase().contains("columns(")
 }
 
-/// The SQL without `-- …` and `/* … */`; what stands in quotes is kept.
-pub fn with_comments_removed(sql: &str) -> Cow<'_, str> {
-    let mut out = String::with_capacity(sql.len());
+/// The SQL with a space in place of `-- …` and `/* … */`; what stands in quotes is kept.
+pub fn with_comments_removed(sql: &str) -> String {
+    pieces(sql).map(|(piece, text)| if piece == Piece::Comment { " " } else { text }).collect()
+}
+
+/// What a part of SQL text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    Code,
+    /// From a quote to the next one like it. A doubled quote makes two of these, side by side.
+    Quoted,
+    Comment,
+}
+
+/// The text in pieces, one behind the other, none left out; what is not closed goes on to the end.
+pub(super) fn pieces(sql: &str) -> impl Iterator<Item = (Piece, &str)> {
     let mut rest = sql;
-    while let Some(at) = rest.find(['\'', '"', '-', '/']) {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let length = match rest.as_bytes() {
-            [quote @ (b'\'' | b'"'), ..] => {
-                let end = rest[1..].find(char::from(*quote)).map_or(rest.len(), |end| end + 2);
-                out.push_str(&rest[..end]);
-                end
-            }
-            [b'-', b'-', ..] => rest.find('\n').unwrap_or(rest.len()),
-            [b'/', b'*', ..] => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            _ => {
-                out.push_str(&rest[..1]);
-                1
-            }
-        };
-        rest = &rest[length..];
+    std::iter::from_fn(move || {
+        let (piece, length) = first_piece(rest)?;
+        let text;
+        (text, rest) = rest.split_at(length);
+        Some((piece, text))
+    })
+}
+
+/// What the text begins with, and how many bytes of it that is.
+fn first_piece(sql: &str) -> Option<(Piece, usize)> {
+    let first = sql.chars().next()?;
+    Some(match sql.as_bytes() {
+        [b'\'' | b'"' | b'`', ..] => (Piece::Quoted, sql[1..].find(first).map_or(sql.len(), |end| end + 2)),
+        [b'-', b'-', ..] => (Piece::Comment, sql.find('\n').unwrap_or(sql.len())),
+        [b'/', b'*', ..] => (Piece::Comment, block_end(sql)),
+        _ => {
+            let behind = first.len_utf8();
+            let end = sql[behind..].find(['\'', '"', '`', '-', '/']);
+            (Piece::Code, end.map_or(sql.len(), |end| behind + end))
+        }
+    })
+}
+
+/// Where the comment ends that this begins with; one may hold others.
+fn block_end(sql: &str) -> usize {
+    let mut depth = 0;
+    let mut at = 0;
+    while let Some(next) = sql[at..].find("/*").into_iter().chain(sql[at..].find("*/")).min() {
+        depth = if sql[at + next..].starts_with("/*") { depth + 1 } else { depth - 1 };
+        at += next + 2;
+        if depth == 0 {
+            return at;
+        }
     }
-    out.push_str(rest);
-    Cow::Owned(out)
+    sql.len()
 }
 
 #[cfg(test)]
@@ -64,6 +91,7 @@ mod tests {
         assert_eq!(columns_of("SELECT 'it''s -- no comment' || method"), ["method"]);
         assert_eq!(columns_of("SELECT 2 * quantity /* SELECT * */ FROM events"), ["quantity"]);
         assert_eq!(columns_of("SELECT COUNT(*) FROM events"), [""; 0]);
+        assert_eq!(columns_of("SELECT/* a /* b */ user_id */path"), ["path"]);
         for all in [
             "SELECT * FROM events",
             "SELECT 1, * FROM events",
