@@ -1,5 +1,6 @@
 //! (SQL, relations) → result.
 
+pub mod comparison;
 mod functions;
 pub mod funnel;
 pub mod polars;

@@ -6,7 +6,7 @@ use super::relation::Relation;
 use crate::error::{Error, did_you_mean};
 use crate::events::Events;
 use crate::events::column::{self, Bits, NULL, Texts, Values};
-use crate::report::ResultColumn;
+use crate::report::{ResultColumn, statements};
 use crate::schema::{self, Type};
 use polars::prelude::*;
 use polars_arrow::array::BooleanArray;
@@ -83,14 +83,35 @@ fn text_series(name: PlSmallStr, texts: Texts) -> PolarsResult<Series> {
     Ok(dictionary.take(&codes)?.into_series())
 }
 
-/// Runs one SQL query over the relation `events`.
+/// Runs SQL over the relation `events`: the last statement gives the rows, those before it define what it may name.
 ///
 /// # Errors
 /// `Error::Query` with what Polars does not accept, and a nearer name where a column is unknown.
 pub fn query(sql: &str, events: &Relation) -> Result<DataFrame, Error> {
+    plan(sql, events.lazy()).and_then(|plan| events.collect(plan)).map_err(|error| explain(&error))
+}
+
+/// What SQL gives without any events: names and types are checked before the logs are read.
+///
+/// # Errors
+/// As [`query`].
+pub fn dry_run(sql: &str) -> Result<DataFrame, Error> {
+    let columns = schema::COLUMNS.iter().map(|column| Field::new(column.name.into(), data_type(column.kind)));
+    let events = DataFrame::empty_with_schema(&Schema::from_iter(columns));
+    let schema = plan(sql, events.lazy()).and_then(|mut plan| plan.collect_schema());
+    schema.map(|schema| DataFrame::empty_with_schema(&schema)).map_err(|error| explain(&error))
+}
+
+fn plan(sql: &str, events: LazyFrame) -> PolarsResult<LazyFrame> {
     let mut context = context();
-    context.register("events", events.lazy());
-    context.execute(sql).and_then(|plan| events.collect(plan)).map_err(|error| explain(&error))
+    context.register("events", events);
+    let statements = statements(sql);
+    let (last, definitions) = statements.split_last().unwrap_or((&"", &[]));
+    for definition in definitions {
+        // What it gives is only the word that it was done.
+        _ = context.execute(definition)?;
+    }
+    context.execute(last)
 }
 
 /// Checks that this is one SQL expression and nothing more.
@@ -108,10 +129,17 @@ pub(super) fn explain(error: &PolarsError) -> Error {
     let text = text.lines().next().unwrap_or_default();
     // Polars lists the columns that were read for this query, not all that there are.
     let text = text.split("; valid columns: ").next().unwrap_or_default();
-    let hint = match error.clone() {
-        PolarsError::ColumnNotFound(name) => unknown_column(&name),
+    let mut cause = error;
+    while let PolarsError::Context { error, .. } | PolarsError::ExprContext { error, .. } = cause {
+        cause = error;
+    }
+    let hint = match cause {
+        PolarsError::ColumnNotFound(name) => unknown_column(name),
         _ if text.contains("relation") && text.contains("not found") => {
-            "; the only relation is 'events'".to_owned()
+            "; the only relation is 'events', until CREATE TABLE name AS SELECT … makes another".to_owned()
+        }
+        _ if text.contains("statement type is not supported") => {
+            " take SELECT, and before it CREATE TABLE name AS SELECT …".to_owned()
         }
         _ => String::new(),
     };
@@ -130,9 +158,20 @@ fn unknown_column(message: &str) -> String {
 /// # Errors
 /// `Error::Query` if one is missing or cannot be made what it should be.
 pub fn as_promised(result: &DataFrame, promised: &[ResultColumn]) -> Result<DataFrame, Error> {
-    let cast = |column: &ResultColumn| result.column(&column.name)?.cast(&data_type(column.kind));
-    let columns: PolarsResult<Vec<Column>> = promised.iter().map(cast).collect();
-    let columns = columns.map_err(|error| Error::Query(format!("the query breaks its promise: {error}")))?;
+    let broken = |why: String| Error::Query(format!("the query breaks its promise: {why}"));
+    let cast = |ResultColumn { name, kind, .. }: &ResultColumn| {
+        let Ok(column) = result.column(name) else {
+            let found: Vec<&str> = result.get_column_names().iter().map(|name| name.as_str()).collect();
+            let near = did_you_mean(name, found.iter().copied());
+            return Err(broken(format!("it has no column '{name}'{near}, but {}", found.join(", "))));
+        };
+        column.strict_cast(&data_type(*kind)).map_err(|error| {
+            let why = error.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            broken(format!("its column '{name}' is no {}: {why}", kind.sql()))
+        })
+    };
+    let columns: Vec<Column> = promised.iter().map(cast).collect::<Result<_, _>>()?;
     DataFrame::new(result.height(), columns).map_err(failed)
 }
 

@@ -1,9 +1,12 @@
 //! The relation `events` as queries see it: in memory, or in temporary files from which a query takes what it needs, piece
 //! by piece. Knows nothing of the queries.
 
+use super::polars::data_type;
 use crate::error::Error;
+use crate::schema::Type;
 use polars::prelude::*;
 use std::fs::File;
+use std::ops::Range;
 
 /// What queries run over.
 pub struct Relation {
@@ -22,6 +25,33 @@ impl Relation {
     /// The plan that begins with these events.
     pub fn lazy(&self) -> LazyFrame {
         self.whole.clone()
+    }
+
+    /// The events of this time, microseconds; the relation must have the column `timestamp`.
+    pub fn within(&self, range: &Range<i64>) -> Relation {
+        let at = |time: i64| lit(time).cast(data_type(Type::Timestamp));
+        let inside = col("timestamp").gt_eq(at(range.start)).and(col("timestamp").lt(at(range.end)));
+        let cut = |events: &LazyFrame| events.clone().filter(inside.clone());
+        Relation {
+            pieces: self.pieces.iter().map(cut).collect(),
+            whole: cut(&self.whole),
+            engine: self.engine,
+        }
+    }
+
+    /// When the first and the last event happened, microseconds; the relation must have the column `timestamp`.
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    pub fn span(&self) -> Result<Option<(i64, i64)>, Error> {
+        let time = || col("timestamp").cast(DataType::Int64);
+        let span = self.lazy().select([time().min().alias("first"), time().max().alias("last")]);
+        let both = |span: DataFrame| {
+            let (first, last) = (span.column("first")?.i64()?.get(0), span.column("last")?.i64()?.get(0));
+            Ok(first.zip(last))
+        };
+        let found: PolarsResult<_> = self.collect(span).and_then(both);
+        found.map_err(|error| Error::Query(format!("the events' times cannot be found: {error}")))
     }
 
     /// Plans that begin with some of the events each, and with all of them together.
