@@ -1,5 +1,7 @@
 //! The words of the command line. Reports bring their own subcommands: name, help and columns come from their headers.
 
+use super::run_file::{self, QueryFile};
+use super::{compare, events, sql};
 use crate::error::Error;
 use crate::report::{self, Header, Param, ParamType, Report};
 use crate::sink::Format;
@@ -137,11 +139,11 @@ fn format_parser() -> PossibleValuesParser {
     PossibleValuesParser::new(Format::ALL.map(Format::name))
 }
 
-/// The whole command line.
+/// The whole command line; `file` is the query file that its words name.
 ///
 /// # Errors
 /// Never for the reports that come with the program.
-pub fn command() -> Result<Command, Error> {
+pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
     let mut command = Command::new("loganalyze")
         .version(env!("CARGO_PKG_VERSION"))
         .about("True tables from rotated JSON activity logs: every line accounted for, every action counted once")
@@ -152,8 +154,10 @@ pub fn command() -> Result<Command, Error> {
     for report in reports()? {
         command = command.subcommand(report_command(&report));
     }
-    command =
-        command.subcommands([report_set_command()?, sql_command(), schema_command(), quality_command()]);
+    let of_reports = [report_set_command()?, compare::command(&reports()?.collect::<Vec<_>>(), file)];
+    let of_rows = [events::command(), sql::command(), run_file::command(file)];
+    command = command.subcommands(of_reports).subcommands(of_rows);
+    command = command.subcommands([schema_command(), quality_command()]);
     let catalogue = catalogue(&command)?;
     Ok(command.help_template(format!(
         "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]\n{catalogue}\n\
@@ -191,12 +195,18 @@ fn catalogue(command: &Command) -> Result<String, Error> {
 }
 
 /// The commands that are no reports, as help lists them.
-const OWN_COMMANDS: [&str; 4] = ["quality", "schema", "sql", "report"];
+const OWN_COMMANDS: [&str; 7] = ["quality", "schema", "events", "sql", "run", "compare", "report"];
 
 fn report_command(report: &Report) -> Command {
+    let Header { name, title, .. } = &report.header;
+    let example = name.clone() + " sample_logs" + extra_example(name);
+    with_common(report_args(name, report).after_help(report_help(&report.header, &example)), title)
+}
+
+/// A command of this name with the report's own options.
+pub fn report_args(name: &str, report: &Report) -> Command {
     let header = &report.header;
-    let mut command =
-        Command::new(leak(&header.name)).about(header.title.clone()).after_help(columns_help(report));
+    let mut command = Command::new(leak(name));
     if let Some((option, values)) = &header.variants {
         let option = leak(option);
         let values = PossibleValuesParser::new(values.iter().map(|value| leak(value)).collect::<Vec<_>>());
@@ -208,7 +218,7 @@ fn report_command(report: &Report) -> Command {
     if header.name == "funnel" {
         command = command.args(funnel_args());
     }
-    with_common(command, &header.title)
+    command
 }
 
 fn param_arg(param: &Param) -> Arg {
@@ -241,8 +251,15 @@ fn report_set_command() -> Result<Command, Error> {
     Ok(with_common(command, "several reports, or all of them, from one reading of the logs"))
 }
 
+/// Whether an option of this name is there for all, or for comparisons.
+pub fn reserved(option: &str) -> bool {
+    let taken = |arg: &Arg| arg.get_long() == Some(option) || arg.get_id() == option;
+    ["help", "version", "with", "metric"].contains(&option)
+        || with_common(Command::new(""), "").get_arguments().any(taken)
+}
+
 /// The command with the options of all; clap would describe it by what describes those.
-fn with_common(command: Command, about: &str) -> Command {
+pub fn with_common(command: Command, about: &str) -> Command {
     Common::augment_args(command).about(about.to_owned()).long_about(None)
 }
 
@@ -251,23 +268,27 @@ fn leak(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
 
-fn columns_help(report: &Report) -> String {
-    let width = report.header.columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
-    let mut help = String::from("Columns:\n");
-    for column in &report.header.columns {
+/// What the columns are and mean, and an example.
+pub fn report_help(header: &Header, example: &str) -> String {
+    let width = header.columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
+    let mut help = String::from(if header.columns.is_empty() { "" } else { "Columns:\n" });
+    for column in &header.columns {
         let line = format!("  {:width$}  {:9}  {}", column.name, column.kind.sql(), column.meaning);
         help.push_str(line.trim_end());
         help.push('\n');
     }
-    let extra = match report.header.name.as_str() {
+    help + &format!("\nExample: loganalyze {example}")
+}
+
+fn extra_example(name: &str) -> &'static str {
+    match name {
         "funnel" => {
             " --window 1d --step \"view: event_type = 'view'\" --step \"cart: event_type = 'cart_add'\""
         }
         "hourly-activity" => " --by weekday-hour",
         "product-views" => " --top 20",
         _ => "",
-    };
-    help + &format!("\nExample: loganalyze {} sample_logs{extra}", report.header.name)
+    }
 }
 
 fn funnel_args() -> [Arg; 3] {
@@ -287,19 +308,6 @@ fn funnel_args() -> [Arg; 3] {
             .default_value("visitor")
             .help("Whose events belong together"),
     ]
-}
-
-fn sql_command() -> Command {
-    let query = Arg::new("query")
-        .value_name("QUERY")
-        .required(true)
-        .allow_hyphen_values(true)
-        .help("An SQL query over the relation 'events'");
-    let command = Command::new("sql").arg(query).after_help(
-        "'loganalyze schema' lists the columns of events. Only those that occur in the query are read.\n\
-         Example: loganalyze sql \"SELECT path, COUNT(*) AS n FROM events GROUP BY path ORDER BY n DESC, path LIMIT 5\" sample_logs",
-    );
-    with_common(command, "any SQL query over the events")
 }
 
 fn quality_command() -> Command {

@@ -3,6 +3,7 @@
 
 use super::account::{Account, Limit, write_rejects};
 use super::args::{Bots, Common};
+use super::periods::Cut;
 use super::quality::Quality;
 use super::{pii, progress};
 use crate::engine::polars::frame;
@@ -25,8 +26,8 @@ pub struct Plan<'a> {
     pub limit: Limit,
     /// The columns that the relation is to have.
     pub columns: Wanted,
-    /// The events that it is to have, microseconds.
-    pub range: Option<&'a Range<i64>>,
+    /// The events that it is to have.
+    pub cut: &'a Cut,
     /// What makes a session.
     pub sessions: Sessions,
     /// Whether the files' quality is asked for.
@@ -39,6 +40,8 @@ pub struct Plan<'a> {
 pub struct Loaded {
     pub relation: Relation,
     pub quality: Quality,
+    /// The ranges of the events that it has, microseconds; none if it has all.
+    pub ranges: Vec<Range<i64>>,
     /// The first and the last event's time, microseconds.
     pub span: Option<(i64, i64)>,
     /// How many events within the range were by programs, and how many there were; none if nobody asked.
@@ -66,8 +69,10 @@ pub fn load(options: &Common, plan: &Plan) -> Result<Loaded, Error> {
         }
         return Err(error);
     }
+    let whole = if plan.cut.needs_span() { span(&scanned)? } else { None };
     let mut loader = Loader {
         plan,
+        ranges: plan.cut.ranges(whole)?,
         wanted: plan.settings.rows.wanted,
         pii: options.hash_pii.then(pii::Hasher::new),
         quality: Quality::new(scanned.files.len()),
@@ -80,12 +85,29 @@ pub fn load(options: &Common, plan: &Plan) -> Result<Loaded, Error> {
         Some(spill) => loader.part_by_part(&spill)?,
         None => loader.whole(Events { columns, rows }, &files)?,
     };
-    let Loader { quality, span, bots, .. } = loader;
-    Ok(Loaded { relation, quality, span, bots, files, account })
+    let Loader { ranges, quality, span, bots, .. } = loader;
+    Ok(Loaded { relation, ranges, quality, span, bots, files, account })
+}
+
+/// When the first and the last event in the logs happened, microseconds.
+fn span(scanned: &Scanned) -> Result<Option<(i64, i64)>, Error> {
+    let of = |column: &Column| match column {
+        Column::Timestamp(times) => times.iter().flatten().min().zip(times.iter().flatten().max()),
+        _ => None,
+    };
+    let Some(spill) = &scanned.spilled else { return Ok(scanned.columns.get("timestamp").and_then(of)) };
+    let mut spans = Vec::new();
+    for part in 0..spill.parts() {
+        let (columns, _) = spill.read(part, &["timestamp"]).map_err(Error::Temporary)?;
+        spans.extend(columns.iter().find_map(|(_, column)| of(column)));
+    }
+    let (first, last) = (spans.iter().map(|span| span.0).min(), spans.iter().map(|span| span.1).max());
+    Ok(first.zip(last))
 }
 
 struct Loader<'a> {
     plan: &'a Plan<'a>,
+    ranges: Vec<Range<i64>>,
     wanted: Wanted,
     pii: Option<pii::Hasher>,
     quality: Quality,
@@ -158,21 +180,27 @@ impl Loader<'_> {
             pii.hash(&mut events);
         }
         if self.plan.span {
-            let inside = |time: &i64| self.plan.range.is_none_or(|range| range.contains(time));
-            for time in events.times("timestamp").iter().flatten().filter(inside) {
-                let (first, last) = self.span.unwrap_or((time, time));
-                self.span = Some((first.min(time), last.max(time)));
+            let mut span = self.span;
+            for time in events.times("timestamp").iter().flatten().filter(|time| self.sees(*time)) {
+                let (first, last) = span.unwrap_or((time, time));
+                span = Some((first.min(time), last.max(time)));
             }
+            self.span = span;
         }
         let names: Vec<_> = self.plan.columns.names().collect();
         let keep = self.keep(&events);
         frame(events, &names, keep)
     }
 
+    /// Whether queries may see events of this time.
+    fn sees(&self, time: i64) -> bool {
+        self.ranges.is_empty() || self.ranges.iter().any(|range| range.contains(&time))
+    }
+
     /// Which rows queries may see, if not all of them: those in the range, with or without programs.
     fn keep(&mut self, events: &Events) -> Option<Vec<bool>> {
-        let mut keep = self.plan.range.map(|range| -> Vec<bool> {
-            let inside = |time: Option<i64>| time.is_some_and(|time| range.contains(&time));
+        let mut keep = (!self.ranges.is_empty()).then(|| -> Vec<bool> {
+            let inside = |time: Option<i64>| time.is_some_and(|time| self.sees(time));
             events.times("timestamp").iter().map(inside).collect()
         });
         if self.wanted.has("is_bot") {

@@ -2,29 +2,39 @@
 
 mod account;
 mod args;
+mod compare;
 mod describe;
+mod events;
 mod load;
 mod memory;
+mod periods;
 mod pii;
 mod progress;
 mod quality;
 mod question;
 mod run;
+mod run_file;
+mod sql;
 mod target;
 mod times;
 
 use crate::error::Error;
+use run_file::QueryFile;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Runs the program with the process's own arguments and says how it ended.
 pub fn main() -> ExitCode {
-    let outcome = args::command().and_then(|command| match command.try_get_matches() {
-        Ok(matches) => run::run(&matches),
-        Err(error) => {
-            // Help and version are no errors; clap prints each where it belongs.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            _ = error.print();
-            Ok(code)
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let outcome = QueryFile::named(&words).and_then(|file| {
+        match args::command(file.as_ref())?.try_get_matches_from(&words) {
+            Ok(matches) => run::run(&matches, file.as_ref()),
+            Err(error) => {
+                // Help and version are no errors; clap prints each where it belongs.
+                let code = if error.use_stderr() { 2 } else { 0 };
+                _ = error.print();
+                Ok(code)
+            }
         }
     });
     match outcome {

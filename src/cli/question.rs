@@ -1,55 +1,101 @@
 //! What a command asks for: the words of the command line become questions. Knows nothing of how they are answered.
 
-use super::args::value;
-use super::{describe, quality};
+use super::args::{Common, value};
+use super::compare::{self, Comparing};
+use super::run_file::{self, QueryFile};
+use super::{describe, events, quality, sql};
 use crate::engine::polars as engine;
 use crate::error::Error;
-use crate::report::{self, Entity, Funnel, Report, Step, columns_of};
+use crate::report::{self, Entity, Funnel, Header, Report, Step, columns_of};
 use crate::scan::wanted::Wanted;
 use crate::sink::Chart;
 use clap::ArgMatches;
 
 /// What a command asks for.
+#[derive(Default)]
 pub struct Question {
     /// The name of the result.
     pub name: String,
+    /// What it stands under beside others.
+    pub title: String,
     /// The report, if it is one.
     pub report: Option<Report>,
     /// The SQL, empty for `quality`.
     pub sql: String,
+    /// SQL that counts the rows that there are, if `sql` gives only the first of them.
+    pub count: Option<String>,
+    /// How many rows are shown unless `--top` says otherwise; 0 is all.
+    pub top: usize,
     /// The funnel that the SQL is of, if it is one.
     pub funnel: Option<Funnel>,
     /// How it is drawn, as the user or the report says.
     pub chart: Option<Chart>,
+    /// What the rows are compared with, if they are.
+    pub comparing: Option<Comparing>,
     pub wanted: Wanted,
 }
 
 impl Question {
+    /// The one that this SQL answers.
+    pub fn of_sql(name: &str, sql: String) -> Question {
+        let wanted = Wanted::of(columns_of(&sql));
+        Question { name: name.into(), sql, wanted, ..Question::default() }
+    }
+
+    /// The one that this SQL answers as a report.
+    pub fn of_report(name: &str, report: Report, sql: String) -> Question {
+        let Header { title, top, .. } = &report.header;
+        Question { title: title.clone(), top: *top, report: Some(report), ..Question::of_sql(name, sql) }
+    }
+
     /// The one that is no SQL.
     pub fn is_quality(&self) -> bool {
         self.name == "quality"
     }
 }
 
-/// What the words behind this command ask for: one question, or of `report` several.
+/// What the words behind this command ask for: one question, or several. `file` is the query file that they name.
 ///
 /// # Errors
 /// `Error::Usage` or `Error::Query` where they make no sense.
-pub fn questions(name: &str, matches: &ArgMatches) -> Result<Vec<Question>, Error> {
-    let asked = value(matches, "chart").map(String::as_str);
-    if name != "report" {
-        let question = question(name, matches)?;
-        return Ok(vec![Question { chart: chart(&question, asked)?, ..question }]);
-    }
-    if let Some(one) = asked.filter(|asked| !asked.is_empty()) {
+pub fn questions(
+    name: &str,
+    matches: &ArgMatches,
+    options: &mut Common,
+    file: Option<&QueryFile>,
+) -> Result<Vec<Question>, Error> {
+    let mut questions = match (name, matches.subcommand(), file) {
+        ("sql", ..) => sql::questions(matches, &mut options.inputs)?,
+        ("events", ..) => vec![events::question(matches, options)?],
+        ("report", ..) => of_set(matches)?,
+        ("run", Some((_, matches)), Some(file)) => run_file::questions(file, matches)?,
+        ("compare", Some((name, matches)), file) => {
+            let own = file.filter(|file| file.name == name);
+            let questions = match own {
+                Some(file) => run_file::questions(file, matches)?,
+                None => vec![question(name, matches)?],
+            };
+            let compared = questions.into_iter().map(|question| compare::question(question, matches));
+            compared.collect::<Result<_, _>>()?
+        }
+        _ => vec![question(name, matches)?],
+    };
+    let asked = options.chart.as_deref();
+    if let Some(one) = asked.filter(|asked| !asked.is_empty() && (name == "report" || questions.len() > 1)) {
         return Err(Error::Usage(format!(
             "several reports cannot all be drawn as '{one}': write --chart alone"
         )));
     }
+    for question in &mut questions {
+        question.chart = chart(question, asked)?;
+    }
+    Ok(questions)
+}
+
+fn of_set(matches: &ArgMatches) -> Result<Vec<Question>, Error> {
     let mut questions = Vec::new();
     for report in report::all()?.iter().filter(|report| report.header.variant_of.is_none()) {
-        let question = question(&report.header.name, matches)?;
-        questions.push(Question { chart: chart(&question, asked)?, ..question });
+        questions.push(question(&report.header.name, matches)?);
     }
     let Some(only) = matches.get_many::<String>("only") else { return Ok(questions) };
     let only: Vec<_> = only.collect();
@@ -71,23 +117,9 @@ fn chart(question: &Question, asked: Option<&str>) -> Result<Option<Chart>, Erro
 }
 
 fn question(name: &str, matches: &ArgMatches) -> Result<Question, Error> {
-    let of_sql = |report: Option<Report>, sql: String| {
-        let wanted = Wanted::of(columns_of(&sql));
-        Question { name: name.into(), report, sql, funnel: None, chart: None, wanted }
-    };
     if name == "quality" {
         let wanted = Wanted::of(quality::SOURCES);
-        return Ok(Question {
-            name: name.into(),
-            report: None,
-            sql: String::new(),
-            funnel: None,
-            chart: None,
-            wanted,
-        });
-    }
-    if name == "sql" {
-        return Ok(of_sql(None, value(matches, "query").cloned().unwrap_or_default()));
+        return Ok(Question { name: name.into(), wanted, ..Question::default() });
     }
     let mut report = report::find(name)?;
     if let Some((option, _)) = &report.header.variants
@@ -97,11 +129,11 @@ fn question(name: &str, matches: &ArgMatches) -> Result<Question, Error> {
     }
     if name == "funnel" {
         let funnel = asked_funnel(matches)?;
-        let question = of_sql(Some(report), funnel.sql());
+        let question = Question::of_report(name, report, funnel.sql());
         return Ok(Question { funnel: Some(funnel), ..question });
     }
     let sql = report.bound(|param| value(matches, &param.option()))?;
-    Ok(of_sql(Some(report), sql))
+    Ok(Question::of_report(name, report, sql))
 }
 
 fn asked_funnel(matches: &ArgMatches) -> Result<Funnel, Error> {

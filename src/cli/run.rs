@@ -3,9 +3,12 @@
 use super::account::Limit;
 use super::args::{Bots, Common, When, value};
 use super::load::{self, Loaded};
+use super::periods::Cut;
 use super::question::{Question, explanation, questions};
+use super::run_file::QueryFile;
 use super::target::Target;
-use super::{describe, memory, times};
+use super::{compare, describe, memory, times};
+use crate::engine::relation::Relation;
 use crate::engine::{funnel, polars as engine};
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
@@ -23,27 +26,30 @@ use std::io::Write;
 use std::ops::Range;
 use std::time::Instant;
 
-/// Runs the command and returns the exit code.
+/// Runs the command and returns the exit code; `file` is the query file that its words name.
 ///
 /// # Errors
 /// Whatever keeps it from being done; the message is for the user.
-pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
+pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> {
     let Some((name, matches)) = matches.subcommand() else { return Ok(2) };
     if name == "schema" {
         return show_schema(matches);
     }
-    let options = Common::from_arg_matches(matches).map_err(|error| Error::Usage(error.to_string()))?;
-    let questions = questions(name, matches)?;
+    // What `run` and `compare` are about is a command of its own, and has the options.
+    let own = matches.subcommand().map_or(matches, |(_, own)| own);
+    let mut options = Common::from_arg_matches(own).map_err(|error| Error::Usage(error.to_string()))?;
+    let questions = questions(name, matches, &mut options, file)?;
     if options.inputs.is_empty() {
         if options.explain {
             let all: String = questions.iter().map(explanation).collect();
             return std::io::stdout().write_all(all.as_bytes()).map(|()| 0).map_err(Error::Stdout);
         }
+        let what = matches.subcommand_name().map_or(name.to_owned(), |what| format!("{name} {what}"));
         return Err(Error::Usage(format!(
-            "no input: name log files, folders, globs or - for standard input, such as 'loganalyze {name} logs/'"
+            "no input: name log files, folders, globs or - for standard input, such as 'loganalyze {what} logs/'"
         )));
     }
-    let target = if name == "report" {
+    let target = if name == "report" || questions.len() > 1 {
         Target::of_several(&options)?
     } else {
         Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)?
@@ -64,7 +70,8 @@ fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
 /// Reads the logs once and answers one question after the other.
 fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(), Error> {
     let zone = times::zone(&options.tz)?;
-    let range = times::range(options.since.as_deref(), options.until.as_deref(), zone)?;
+    let cut = cut(questions, options, zone)?;
+    let hull = cut.hull()?;
     let limit = limit(questions, options)?;
     let files = inputs(options)?;
     if options.explain {
@@ -77,8 +84,8 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     // Programs are counted wherever people are, and in free SQL if they are to be left out.
     let asks_for_people = questions.iter().any(|question| question.report.is_some());
     let bots = if asks_for_people || options.bots != Bots::Include { &["is_bot"][..] } else { &[] };
-    let sources = sources(wanted, range.is_some() || span).or(Wanted::of(bots.iter().copied()));
-    let early = if needs_neighbours(sources) || quality { None } else { range.clone() };
+    let sources = sources(wanted, cut.is_some() || span).or(Wanted::of(bots.iter().copied()));
+    let early = if needs_neighbours(sources) || quality { None } else { hull };
     let settings = settings(options, sources, early, zone, quality)?;
     // Polars wants a column to know how many rows there are.
     let columns = if wanted == Wanted::default() { sources } else { wanted };
@@ -87,7 +94,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         settings: &settings,
         limit,
         columns,
-        range: range.as_ref(),
+        cut: &cut,
         sessions: Sessions { gap: report::duration(&options.gap)?, split_midnight: options.split_midnight },
         quality,
         span,
@@ -96,12 +103,17 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     let mut written = Ok(());
     for question in questions {
         let (mut result, mut notes) = evaluate(question, &loaded)?;
+        if question.comparing.is_some() && !target.format.has_notes() && !options.quiet {
+            notes.iter().for_each(|note| eprintln!("note: {note}"));
+        }
         notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
         loaded.account.seconds = begin.elapsed().as_secs_f64();
-        let total_rows = result.height();
-        let top = options.top.unwrap_or(question.report.as_ref().map_or(0, |report| report.header.top));
+        let total_rows = total_rows(question, &result, &loaded)?;
+        // Of a comparison the report's rows are counted, each of which becomes a row a metric.
+        let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
+        let top = options.top.unwrap_or(question.top);
         if top > 0 {
-            result = result.head(Some(top));
+            result = result.head(Some(top.saturating_mul(rows_each)));
         }
         let metadata = metadata(question, options, &loaded);
         if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
@@ -109,8 +121,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         }
         let chart = question.chart.clone();
         let about = About { name: question.name.clone(), total_rows, notes, metadata, chart };
-        let title = question.report.as_ref().map_or("", |report| &report.header.title);
-        written = target.write(&result, &about, title);
+        written = target.write(&result, &about, &question.title);
         if written.is_err() {
             break;
         }
@@ -123,6 +134,22 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         eprintln!("{}", account.sentence());
     }
     written
+}
+
+/// The times that the questions are about.
+fn cut(questions: &[Question], options: &Common, zone: chrono_tz::Tz) -> Result<Cut, Error> {
+    match questions.iter().find_map(|question| question.comparing.as_ref()) {
+        Some(comparing) => comparing.asked(options, zone).map(Cut::Periods),
+        None => times::range(options.since.as_deref(), options.until.as_deref(), zone).map(Cut::Range),
+    }
+}
+
+/// How many rows there are, shown or not.
+fn total_rows(question: &Question, result: &DataFrame, loaded: &Loaded) -> Result<usize, Error> {
+    let Some(count) = &question.count else { return Ok(result.height()) };
+    let counted = engine::query(count, &loaded.relation)?;
+    let counted = counted.column("n").ok().and_then(|counted| counted.get(0).ok()?.extract());
+    Ok(counted.unwrap_or(result.height()))
 }
 
 /// How many rejects are too many. `quality` is there to look at bad logs.
@@ -196,19 +223,31 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<(DataFrame, Vec<Stri
     if question.is_quality() {
         return Ok((loaded.quality.table(&loaded.files)?, Vec::new()));
     }
-    let result = match &question.funnel {
-        Some(asked) => funnel::query(asked, &loaded.relation)?,
-        None => engine::query(&question.sql, &loaded.relation)?,
-    };
-    let Some(report) = &question.report else {
-        return Ok((engine::as_plain(&result)?, Vec::new()));
-    };
-    let notes = immature(&result).into_iter().collect();
-    Ok((engine::as_promised(&result, &report.header.columns)?, notes))
+    if let Some(comparing) = &question.comparing {
+        return compare::evaluate(question, comparing, loaded);
+    }
+    let result = rows(question, &loaded.relation)?;
+    match question.report.as_ref().map(|report| &report.header.columns) {
+        None => Ok((engine::as_plain(&result)?, Vec::new())),
+        Some(columns) => {
+            Ok((engine::as_promised(&result, columns)?, immature(&result).into_iter().collect()))
+        }
+    }
+}
+
+/// What the question's SQL gives over these events.
+///
+/// # Errors
+/// `Error::Query` with what Polars does not accept.
+pub fn rows(question: &Question, events: &Relation) -> Result<DataFrame, Error> {
+    match &question.funnel {
+        Some(asked) => funnel::query(asked, events),
+        None => engine::query(&question.sql, events),
+    }
 }
 
 /// What a funnel says of entrants whose window was still open.
-fn immature(result: &DataFrame) -> Option<String> {
+pub fn immature(result: &DataFrame) -> Option<String> {
     let count = result
         .column("immature")
         .ok()
@@ -244,16 +283,24 @@ fn metadata(question: &Question, options: &Common, loaded: &Loaded) -> Vec<(Stri
     let (first, last) = (loaded.span.map(|span| span.0), loaded.span.map(|span| span.1));
     let pair = |key: &str, value: String| (format!("loganalyze.{key}"), value);
     let command: Vec<String> = std::env::args().skip(1).collect();
-    vec![
+    let mut metadata = vec![
         pair("version", env!("CARGO_PKG_VERSION").into()),
         pair("command", command.join(" ")),
-        pair("since", options.since.clone().unwrap_or_default()),
-        pair("until", options.until.clone().unwrap_or_default()),
         pair("first_event", text(first)),
         pair("last_event", text(last)),
         pair("zone", options.tz.clone()),
         pair("definitions", question.report.as_ref().map(describe::definitions).unwrap_or_default()),
         pair("sql", question.sql.clone()),
         pair("accounting", loaded.account.json().to_string()),
-    ]
+    ];
+    if question.comparing.is_some() {
+        for (name, period) in ["", "before_"].iter().zip(&loaded.ranges) {
+            metadata.push(pair(&format!("{name}since"), times::shown(period.start)));
+            metadata.push(pair(&format!("{name}until"), times::shown(period.end)));
+        }
+    } else {
+        metadata.push(pair("since", options.since.clone().unwrap_or_default()));
+        metadata.push(pair("until", options.until.clone().unwrap_or_default()));
+    }
+    metadata
 }

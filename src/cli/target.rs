@@ -56,6 +56,12 @@ impl Target {
             }
             return Ok(Target { format, place: Place::Titled, color: options.color, pictures: false });
         };
+        if !folder.is_dir() && Format::from_path(folder).is_ok() {
+            return Err(Error::Usage(format!(
+                "-o {} names a file, but there are several results: name a folder for them",
+                sink::visible(&folder.to_string_lossy())
+            )));
+        }
         if folder.exists() && !folder.is_dir() {
             let source = std::io::Error::new(std::io::ErrorKind::NotADirectory, "it is a file, not a folder");
             return Err(Error::Write { path: folder.clone(), source });

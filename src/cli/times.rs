@@ -36,7 +36,11 @@ pub fn range(since: Option<&str>, until: Option<&str>, zone: Tz) -> Result<Optio
     Ok(Some(begin..end))
 }
 
-fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
+/// Microseconds (wall clock) of a time behind this option.
+///
+/// # Errors
+/// `Error::Usage` for what is no time.
+pub fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
     let today = Utc::now().with_timezone(&zone).date_naive();
     let day = match text {
         "today" => Some(today),
@@ -50,6 +54,25 @@ fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
             "{option} '{text}' is no time: use 2025-03-10, 2025-03-10T12:00, 2025-03-10T12:00:00, today or yesterday"
         ))
     })
+}
+
+/// A moment as `moment` reads it, as short as it can be.
+pub fn shown(moment: i64) -> String {
+    let pattern = match moment.rem_euclid(DAY) {
+        0 => "%F",
+        rest if rest % 1_000_000 == 0 => "%FT%T",
+        _ => "%FT%T%.6f",
+    };
+    let time = chrono::DateTime::from_timestamp_micros(moment);
+    time.map(|time| time.format(pattern).to_string()).unwrap_or_default()
+}
+
+/// A duration as one number of the largest unit that divides it, such as `36h`.
+pub fn shown_duration(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let unit = units.iter().find(|(unit, _)| seconds % unit == 0);
+    unit.map(|(unit, name)| format!("{}{name}", seconds / unit)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -79,6 +79,11 @@ impl Format {
         }
     }
 
+    /// Whether a result's notes stand under it.
+    pub fn has_notes(self) -> bool {
+        matches!(self, Format::Table | Format::Markdown)
+    }
+
     /// The format that a file's name asks for by its ending, in upper or lower case.
     ///
     /// # Errors

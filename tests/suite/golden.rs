@@ -33,6 +33,8 @@ const CASES: &[(&str, &[&str])] = &[
         ],
     ),
     ("quality", &["quality"]),
+    ("events", &["events", "--type", "search", "--where", "paired", "--top", "5"]),
+    ("compare-product-views", &["compare", "product-views", "--metric", "views,view_to_cart", "--top", "5"]),
 ];
 
 fn golden(name: &str) -> PathBuf {

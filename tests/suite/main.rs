@@ -4,7 +4,9 @@
 mod architecture;
 mod chart;
 mod cli;
+mod compare;
 mod duckdb;
+mod explore;
 mod funnel;
 mod funnel_kernel;
 mod golden;

@@ -18,11 +18,17 @@ const LIMITS: [&[&str]; 3] = [
 ];
 
 /// Besides those of the harness.
-const MORE_REPORTS: [&[&str]; 4] = [
+const MORE_REPORTS: [&[&str]; 10] = [
     &["funnel", "--by", "user"],
     &["funnel", "--by", "session", "--window", "1h"],
     &["quality"],
     &["report", "--only", "funnel,event-counts", "--format", "table"],
+    &["events", "--columns", "all"],
+    &["events", "--where", "paired", "--order", "oldest", "--top", "0"],
+    &["run", "examples/abandoned-carts.sql", "--min-visitors", "1"],
+    &["compare", "product-views", "--metric", "all", "--top", "0"],
+    &["compare", "funnel", "--since", "2025-03-12", "--until", "2025-03-13", "--by", "session"],
+    &["compare", "hourly-activity", "--with", "2025-03-10..2025-03-11"],
 ];
 
 const QUERIES: [&str; 7] = [

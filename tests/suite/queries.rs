@@ -135,13 +135,16 @@ fn every_column_is_in_the_help() {
 
 #[test]
 fn every_example_of_the_help_runs() {
-    let more = ["sql", "schema", "quality"].map(str::to_owned);
+    let more = ["sql", "schema", "quality", "events", "run", "compare"].map(str::to_owned);
     let reports = reports().into_iter().filter(|report| report.header.variant_of.is_none());
-    for name in reports.map(|report| report.header.name).chain(more) {
-        let help = stdout([&name, "--help"]);
+    let names: Vec<String> = reports.map(|report| report.header.name).collect();
+    let compared = names.iter().map(|name| format!("compare {name}"));
+    let run = ["run examples/abandoned-carts.sql".to_owned()];
+    for name in names.iter().cloned().chain(more).chain(compared).chain(run) {
+        let help = stdout(name.split(' ').chain(["--help"]));
         let (_, example) = help.split_once("Example: loganalyze ").expect(&help);
         let words = shell_words(example);
-        assert_eq!(words[0], name);
+        assert!(words.join(" ").starts_with(&name), "{example}");
         assert!(stdout(&words).lines().count() > 1, "{example}");
     }
 }
