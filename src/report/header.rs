@@ -34,7 +34,7 @@ pub struct Header {
     /// How many rows are shown unless `--top` says otherwise; 0 is all.
     pub top: usize,
     /// How it is drawn: `bar LABEL… VALUE`, `line TIME VALUE` (a timestamp or a date) or `line DATE HOUR VALUE`, each of
-    /// them also with `by COLUMN` behind for a line or bars a value of that column; `heatmap ROW COLUMN VALUE`; `funnel
+    /// them also with `by COLUMN…` behind for a line or bars a value of those columns; `heatmap ROW COLUMN VALUE`; `funnel
     /// NAME VALUE`. The sink that draws reads it.
     pub chart: Option<String>,
     /// An option and its values, each of which chooses the report `NAME-VALUE` in place of this one.

@@ -7,6 +7,7 @@ mod heatmap;
 mod line;
 mod paint;
 pub mod points;
+pub mod timeline;
 
 use std::io::{self, Write};
 
@@ -43,17 +44,17 @@ pub struct Chart {
     pub axis: Vec<String>,
     /// The column of the values.
     pub value: String,
-    /// The column whose every value has bars or a time line of its own.
-    pub series: Option<String>,
+    /// The columns whose every value has bars or a time line of its own.
+    pub series: Vec<String>,
 }
 
 impl Chart {
-    /// Reads `KIND AXIS… VALUE` with `by SERIES` behind or not:
+    /// Reads `KIND AXIS… VALUE` with `by SERIES…` behind or not:
     ///
     /// ```text
-    /// bar LABEL… VALUE [by SERIES]
-    /// line TIME VALUE [by SERIES]
-    /// line DATE HOUR VALUE [by SERIES]
+    /// bar LABEL… VALUE [by SERIES…]
+    /// line TIME VALUE [by SERIES…]
+    /// line DATE HOUR VALUE [by SERIES…]
     /// heatmap ROW COLUMN VALUE
     /// funnel NAME VALUE
     /// ```
@@ -62,24 +63,25 @@ impl Chart {
     /// [`Error::Usage`] for anything else.
     pub fn parse(text: &str) -> Result<Chart, Error> {
         let words: Vec<&str> = text.split_whitespace().collect();
-        let (words, series) = match &words[..] {
-            [words @ .., "by", series] => (words, Some((*series).to_owned())),
-            words => (words, None),
-        };
+        let parts: Vec<&[&str]> = words.split(|&word| word == "by").collect();
+        let owned = |columns: &[&str]| columns.iter().map(|&column| column.to_owned()).collect::<Vec<_>>();
         let read = || {
-            let (kind, named) = words.split_first()?;
+            let (named, series) = match parts[..] {
+                [named] => (named, &[][..]),
+                [named, series @ [_, ..]] => (named, series),
+                _ => return None,
+            };
+            let (kind, named) = named.split_first()?;
             let (value, axis) = named.split_last()?;
-            let (kind, columns, series_too) = match *kind {
+            let (kind, columns, has_series) = match *kind {
                 "bar" => (Kind::Bar, 1..=usize::MAX, true),
                 "line" => (Kind::Line, 1..=2, true),
                 "heatmap" => (Kind::Heatmap, 2..=2, false),
                 "funnel" => (Kind::Funnel, 1..=1, false),
                 _ => return None,
             };
-            let axis: Vec<String> = axis.iter().map(|&column| column.to_owned()).collect();
-            let by_fits = series.is_none() || series_too;
-            let fits = columns.contains(&axis.len()) && by_fits && !named.contains(&"by");
-            fits.then(|| Chart { kind, axis, value: (*value).to_owned(), series: series.clone() })
+            let fits = columns.contains(&axis.len()) && (has_series || series.is_empty());
+            fits.then(|| Chart { kind, axis: owned(axis), value: (*value).to_owned(), series: owned(series) })
         };
         read().ok_or_else(|| {
             Error::Usage(format!(

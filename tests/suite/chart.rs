@@ -109,7 +109,7 @@ fn a_chart_is_a_kind_and_columns() {
     for right in [
         "bar a n",
         "bar a b c n",
-        "bar a n by b",
+        "bar a n by b c",
         "line t n",
         "line date hour n",
         "line t n by s",

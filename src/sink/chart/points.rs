@@ -1,13 +1,14 @@
 //! What a chart is drawn from: the cells of its columns as numbers, labels, times and places of a grid, each with the text
 //! that a table shows for it. Knows nothing of pictures.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use polars::prelude::{DataFrame, PolarsResult, Series};
 use unicode_width::UnicodeWidthStr;
 
 use super::Chart;
 use super::paint::widest;
+use super::timeline::{DAY, moment};
 use crate::sink::cells::{Cell, Kind, cells, kind};
 use crate::sink::readable::{Readable, readable};
 
@@ -16,13 +17,6 @@ const NONE: &str = "–";
 
 /// Days a week has, from Monday.
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-
-/// A second in microseconds.
-pub const SECOND: i64 = 1_000_000;
-/// An hour in microseconds.
-pub const HOUR: i64 = 3600 * SECOND;
-/// A day in microseconds.
-pub const DAY: i64 = 24 * HOUR;
 
 /// A column of numbers.
 pub struct Values<'a> {
@@ -75,13 +69,20 @@ fn labels(frame: &DataFrame, name: &str) -> PolarsResult<Vec<(Option<i64>, Strin
         Cell::Date(days) => Some(days.into()),
         _ => None,
     };
-    let texts = readable(column)?;
-    let cells = cells(column.as_materialized_series())?;
+    let series = column.as_materialized_series();
+    let is_day =
+        |cell: Cell| matches!(cell, Cell::Null) || matches!(cell, Cell::Timestamp(time) if time % DAY == 0);
+    let days = cells(series)?.all(is_day);
     let label = |(cell, text): (Cell, Option<String>)| {
         let place = order(cell);
-        (place, weekday(name, place).map(str::to_owned).or(text).unwrap_or_else(|| NONE.into()))
+        let known = match place {
+            // The midnights would say nothing.
+            Some(time) if days => Some(moment(time, "%Y-%m-%d")),
+            place => weekday(name, place).map(str::to_owned),
+        };
+        (place, known.or(text).unwrap_or_else(|| NONE.into()))
     };
-    Ok(cells.zip(texts).map(label).collect())
+    Ok(cells(series)?.zip(readable(column)?).map(label).collect())
 }
 
 /// The day that a number means in a column of weekdays.
@@ -109,99 +110,6 @@ pub fn row_labels(columns: &[&str], frame: &DataFrame, aligned: bool) -> PolarsR
     }
     rows.iter_mut().for_each(|row| row.truncate(row.trim_end().len()));
     Ok(rows)
-}
-
-/// One value of a chart's series, the whole table's if it has none, over time.
-#[derive(Debug, Default, PartialEq)]
-pub struct Track {
-    /// The series' value.
-    pub name: String,
-    /// Times (microseconds), from the first to the last, with what is there: the number and its text.
-    pub points: Vec<(i64, Option<f64>, String)>,
-}
-
-/// Values over time.
-#[derive(Debug, Default, PartialEq)]
-pub struct Timeline {
-    /// What the times are multiples of, from the first: the widest step that meets them all, microseconds.
-    pub step: i64,
-    /// Each series, by name.
-    pub tracks: Vec<Track>,
-    /// Rows that have no time.
-    pub untimed: usize,
-}
-
-impl Timeline {
-    /// The rows of a result over the time that they are of.
-    ///
-    /// # Errors
-    /// Polars' own, where there is no such column.
-    pub fn of(chart: &Chart, frame: &DataFrame, values: &Values) -> PolarsResult<Timeline> {
-        let times = times(chart, frame)?;
-        let names: Vec<String> = match &chart.series {
-            Some(name) => labels(frame, name)?.into_iter().map(|(_, label)| label).collect(),
-            None => vec![String::new(); frame.height()],
-        };
-        let mut tracks: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for (row, name) in names.into_iter().enumerate() {
-            if let Some(time) = times[row] {
-                let point = (time, values.numbers[row], values.texts[row].clone());
-                tracks.entry(name).or_default().push(point);
-            }
-        }
-        let tracks = tracks.into_iter().map(|(name, mut points)| {
-            points.sort_by_key(|point| point.0);
-            Track { name, points }
-        });
-        Ok(Timeline {
-            step: step(chart, times.iter().flatten()),
-            tracks: tracks.collect(),
-            untimed: times.iter().filter(|time| time.is_none()).count(),
-        })
-    }
-
-    /// The first and the last time; none where there is no row.
-    pub fn span(&self) -> Option<(i64, i64)> {
-        let times = || self.tracks.iter().flat_map(|track| &track.points).map(|point| point.0);
-        Some((times().min()?, times().max()?))
-    }
-}
-
-/// The times of the rows, microseconds.
-fn times(chart: &Chart, frame: &DataFrame) -> PolarsResult<Vec<Option<i64>>> {
-    let time = |cell: Cell| match cell {
-        Cell::Date(days) => Some(i64::from(days) * DAY),
-        Cell::Timestamp(micros) => Some(micros),
-        _ => None,
-    };
-    let mut times: Vec<Option<i64>> = cells(series(frame, &chart.axis[0])?)?.map(time).collect();
-    if let Some(hours) = chart.axis.get(1) {
-        for (time, hour) in times.iter_mut().zip(cells(series(frame, hours)?)?) {
-            *time = match (*time, hour) {
-                (Some(day), Cell::Int(hour)) => hour.checked_mul(HOUR).and_then(|hour| day.checked_add(hour)),
-                _ => None,
-            };
-        }
-    }
-    Ok(times)
-}
-
-/// The greatest common divisor of the times between times; an hour or a day where there is but one time.
-fn step<'a>(chart: &Chart, times: impl Iterator<Item = &'a i64>) -> i64 {
-    let mut first = None;
-    let mut step = 0u64;
-    for &time in times {
-        let (mut a, mut b) = (time.abs_diff(*first.get_or_insert(time)), step);
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        step = a;
-    }
-    let least = if chart.axis.len() == 2 { HOUR } else { DAY };
-    match i64::try_from(step) {
-        Ok(0) | Err(_) => least,
-        Ok(step) => step,
-    }
 }
 
 /// Values in rows and columns.
