@@ -1,5 +1,6 @@
 //! The words of the command line. Reports bring their own subcommands: name, help and columns come from their headers.
 
+use super::funnel_words;
 use crate::error::Error;
 use crate::report::{self, Header, Param, ParamType, Report};
 use crate::sink::Format;
@@ -206,7 +207,7 @@ fn report_command(report: &Report) -> Command {
     }
     command = command.args(header.params.iter().map(param_arg));
     if header.name == "funnel" {
-        command = command.args(funnel_args());
+        command = funnel_words::add(command);
     }
     with_common(command, &header.title)
 }
@@ -260,33 +261,12 @@ fn columns_help(report: &Report) -> String {
         help.push('\n');
     }
     let extra = match report.header.name.as_str() {
-        "funnel" => {
-            " --window 1d --step \"view: event_type = 'view'\" --step \"cart: event_type = 'cart_add'\""
-        }
+        "funnel" => funnel_words::EXAMPLE,
         "hourly-activity" => " --by weekday-hour",
         "product-views" => " --top 20",
         _ => "",
     };
     help + &format!("\nExample: loganalyze {} sample_logs{extra}", report.header.name)
-}
-
-fn funnel_args() -> [Arg; 3] {
-    [
-        Arg::new("step").long("step").action(ArgAction::Append).value_name("NAME: CONDITION").help(
-            "A step, as a name and an SQL condition; repeat it for each step. Without: product view, cart addition, checkout page, purchase",
-        ),
-        Arg::new("window")
-            .long("window")
-            .value_name("TIME")
-            .default_value("7d")
-            .help("The longest time from the entry to a step, such as 30m, 12h, 7d"),
-        Arg::new("by")
-            .long("by")
-            .value_name("WHO")
-            .value_parser(["visitor", "user", "session"])
-            .default_value("visitor")
-            .help("Whose events belong together"),
-    ]
 }
 
 fn sql_command() -> Command {

@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod describe;
+mod funnel_words;
 mod load;
 mod memory;
 mod pii;

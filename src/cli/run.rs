@@ -5,7 +5,7 @@ use super::args::{Bots, Common, When, value};
 use super::load::{self, Loaded};
 use super::question::{Question, explanation, questions};
 use super::target::Target;
-use super::{describe, memory, times};
+use super::{describe, funnel_words, memory, times};
 use crate::engine::{funnel, polars as engine};
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
@@ -94,16 +94,18 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     };
     let mut loaded = load::load(options, &plan)?;
     let mut written = Ok(());
+    let mut said = serde_json::Map::new();
     for question in questions {
         let (mut result, mut notes) = evaluate(question, &loaded)?;
         notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
+        said.insert(question.name.clone(), notes.clone().into());
         loaded.account.seconds = begin.elapsed().as_secs_f64();
         let total_rows = result.height();
         let top = options.top.unwrap_or(question.report.as_ref().map_or(0, |report| report.header.top));
         if top > 0 {
             result = result.head(Some(top));
         }
-        let metadata = metadata(question, options, &loaded);
+        let metadata = metadata(question, options, &loaded, &notes);
         if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
             chart.check(&result)?;
         }
@@ -117,7 +119,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     }
     let account = &loaded.account;
     if let Some(path) = &options.summary {
-        account.write_summary(path)?;
+        account.write_summary(path, said)?;
     }
     if !options.quiet {
         eprintln!("{}", account.sentence());
@@ -203,24 +205,8 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<(DataFrame, Vec<Stri
     let Some(report) = &question.report else {
         return Ok((engine::as_plain(&result)?, Vec::new()));
     };
-    let notes = immature(&result).into_iter().collect();
+    let notes = funnel_words::immature(&result).into_iter().collect();
     Ok((engine::as_promised(&result, &report.header.columns)?, notes))
-}
-
-/// What a funnel says of entrants whose window was still open.
-fn immature(result: &DataFrame) -> Option<String> {
-    let count = result
-        .column("immature")
-        .ok()
-        .and_then(|column| column.get(0).ok())
-        .and_then(|value| value.extract::<i64>());
-    match count {
-        None | Some(0) => None,
-        Some(count) => Some(format!(
-            "immature: {} of those who entered may still go on: their window was open when the logs ended",
-            sink::grouped(&count.to_string())
-        )),
-    }
 }
 
 /// What is said of programs among the visitors, if there are any.
@@ -236,7 +222,12 @@ fn bots_note(mode: Bots, (bots, all): (u64, u64)) -> Option<String> {
 }
 
 /// What a Parquet file says about itself.
-fn metadata(question: &Question, options: &Common, loaded: &Loaded) -> Vec<(String, String)> {
+fn metadata(
+    question: &Question,
+    options: &Common,
+    loaded: &Loaded,
+    notes: &[String],
+) -> Vec<(String, String)> {
     let text = |time: Option<i64>| {
         let moment = time.and_then(chrono::DateTime::from_timestamp_micros);
         moment.map(|moment| moment.format("%FT%T%.6f").to_string()).unwrap_or_default()
@@ -254,6 +245,7 @@ fn metadata(question: &Question, options: &Common, loaded: &Loaded) -> Vec<(Stri
         pair("zone", options.tz.clone()),
         pair("definitions", question.report.as_ref().map(describe::definitions).unwrap_or_default()),
         pair("sql", question.sql.clone()),
+        pair("notes", notes.join("\n")),
         pair("accounting", loaded.account.json().to_string()),
     ]
 }

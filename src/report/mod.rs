@@ -6,7 +6,7 @@ mod header;
 mod params;
 mod words;
 
-pub use funnel::{Entity, Funnel, Step};
+pub use funnel::{Entity, Entry, Funnel, LEFT, Step};
 pub use header::{Header, ResultColumn, parse};
 pub use params::{Param, ParamType, duration, marked};
 pub use words::{columns_of, with_comments_removed};
@@ -21,6 +21,7 @@ const QUERIES: &[&str] = &[
     include_str!("../../queries/hourly-activity-hour-of-day.sql"),
     include_str!("../../queries/hourly-activity-weekday-hour.sql"),
     include_str!("../../queries/funnel.sql"),
+    include_str!("../../queries/funnel-lost-after.sql"),
 ];
 
 /// A report: what its file's header says, and its SQL.

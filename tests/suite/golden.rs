@@ -32,6 +32,25 @@ const CASES: &[(&str, &[&str])] = &[
             "cart: event_type = 'cart_add' AND kind = 'action'",
         ],
     ),
+    ("funnel-first", &["funnel", "--entry", "first", "--window", "1h"]),
+    ("funnel-strict", &["funnel", "--strict-order"]),
+    ("funnel-exclude", &["funnel", "--exclude", "page = '/cart'", "--exclude", "event_type = 'logout'"]),
+    ("funnel-breakdown", &["funnel", "--breakdown", "weekday", "--by", "session"]),
+    ("funnel-lost-after", &["funnel", "--lost-after", "cart"]),
+    (
+        "funnel-lost-after-breakdown",
+        &[
+            "funnel",
+            "--lost-after",
+            "1",
+            "--breakdown",
+            "referrer_host",
+            "--entry",
+            "first",
+            "--by",
+            "session",
+        ],
+    ),
     ("quality", &["quality"]),
 ];
 
