@@ -2,7 +2,7 @@
 -- group: behaviour
 -- columns: step bigint, name text, visitors bigint, conversion double, step_conversion double, dropped bigint, median_seconds double, p90_seconds double
 -- key: step
--- generated: the steps and the window shape this query, so the program writes it; see it with --explain
+-- generated: the steps and the options shape this query, so the program writes it; see it with --explain
 -- top: 0
 -- chart: funnel name visitors
 -- visitors: distinct visitors who got this far, each step behind the one before, all within the window from the entry

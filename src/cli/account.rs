@@ -95,12 +95,14 @@ impl Account {
         })
     }
 
-    /// Writes the summary file.
+    /// Writes the summary file: the accounting, and as `notes` what was said of each result.
     ///
     /// # Errors
     /// `Error::Write`.
-    pub fn write_summary(&self, path: &Path) -> Result<(), Error> {
-        write_atomically(path, |out| writeln!(out, "{:#}", self.json()))
+    pub fn write_summary(&self, path: &Path, notes: Map<String, Value>) -> Result<(), Error> {
+        let mut summary = self.json();
+        summary["notes"] = Value::Object(notes);
+        write_atomically(path, |out| writeln!(out, "{summary:#}"))
     }
 
     /// Compares with the limit.

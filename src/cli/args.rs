@@ -1,7 +1,7 @@
 //! The words of the command line. Reports bring their own subcommands: name, help and columns come from their headers.
 
 use super::run_file::{self, QueryFile};
-use super::{compare, events, sql};
+use super::{compare, events, funnel_words, sql};
 use crate::error::Error;
 use crate::report::{self, Header, Param, ParamType, Report};
 use crate::sink::Format;
@@ -216,7 +216,7 @@ pub fn report_args(name: &str, report: &Report) -> Command {
     }
     command = command.args(header.params.iter().map(param_arg));
     if header.name == "funnel" {
-        command = command.args(funnel_args());
+        command = funnel_words::add(command);
     }
     command
 }
@@ -282,32 +282,11 @@ pub fn report_help(header: &Header, example: &str) -> String {
 
 fn extra_example(name: &str) -> &'static str {
     match name {
-        "funnel" => {
-            " --window 1d --step \"view: event_type = 'view'\" --step \"cart: event_type = 'cart_add'\""
-        }
+        "funnel" => funnel_words::EXAMPLE,
         "hourly-activity" => " --by weekday-hour",
         "product-views" => " --top 20",
         _ => "",
     }
-}
-
-fn funnel_args() -> [Arg; 3] {
-    [
-        Arg::new("step").long("step").action(ArgAction::Append).value_name("NAME: CONDITION").help(
-            "A step, as a name and an SQL condition; repeat it for each step. Without: product view, cart addition, checkout page, purchase",
-        ),
-        Arg::new("window")
-            .long("window")
-            .value_name("TIME")
-            .default_value("7d")
-            .help("The longest time from the entry to a step, such as 30m, 12h, 7d"),
-        Arg::new("by")
-            .long("by")
-            .value_name("WHO")
-            .value_parser(["visitor", "user", "session"])
-            .default_value("visitor")
-            .help("Whose events belong together"),
-    ]
 }
 
 fn quality_command() -> Command {

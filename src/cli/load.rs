@@ -65,7 +65,7 @@ pub fn load(options: &Common, plan: &Plan) -> Result<Loaded, Error> {
     }
     if let Err(error) = account.check(plan.limit, &scanned.rejects) {
         if let Some(path) = &options.summary {
-            account.write_summary(path)?;
+            account.write_summary(path, serde_json::Map::new())?;
         }
         return Err(error);
     }

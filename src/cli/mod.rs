@@ -5,6 +5,7 @@ mod args;
 mod compare;
 mod describe;
 mod events;
+mod funnel_words;
 mod load;
 mod memory;
 mod periods;

@@ -3,10 +3,9 @@
 use super::args::{Common, value};
 use super::compare::{self, Comparing};
 use super::run_file::{self, QueryFile};
-use super::{describe, events, quality, sql};
-use crate::engine::polars as engine;
+use super::{describe, events, funnel_words, quality, sql};
 use crate::error::Error;
-use crate::report::{self, Entity, Funnel, Header, Report, Step, columns_of};
+use crate::report::{self, Funnel, Header, Report, columns_of};
 use crate::scan::wanted::Wanted;
 use crate::sink::Chart;
 use clap::ArgMatches;
@@ -128,31 +127,12 @@ fn question(name: &str, matches: &ArgMatches) -> Result<Question, Error> {
         report = report::find(&format!("{name}-{variant}"))?;
     }
     if name == "funnel" {
-        let funnel = asked_funnel(matches)?;
+        let (report, funnel) = funnel_words::asked(report, matches)?;
         let question = Question::of_report(name, report, funnel.sql());
         return Ok(Question { funnel: Some(funnel), ..question });
     }
     let sql = report.bound(|param| value(matches, &param.option()))?;
     Ok(Question::of_report(name, report, sql))
-}
-
-fn asked_funnel(matches: &ArgMatches) -> Result<Funnel, Error> {
-    let mut funnel = Funnel::default();
-    if let Ok(Some(steps)) = matches.try_get_many::<String>("step") {
-        funnel.steps = steps.map(|step| Step::parse(step)).collect::<Result<_, _>>()?;
-        for step in &funnel.steps {
-            engine::check_condition(&step.condition)?;
-        }
-    }
-    if let Some(window) = value(matches, "window") {
-        funnel.window = report::duration(window)?;
-    }
-    funnel.entity = match value(matches, "by").map(String::as_str) {
-        Some("user") => Entity::User,
-        Some("session") => Entity::Session,
-        _ => Entity::Visitor,
-    };
-    Ok(funnel)
 }
 
 /// What a question's columns mean, and its SQL.

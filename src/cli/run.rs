@@ -7,7 +7,7 @@ use super::periods::Cut;
 use super::question::{Question, explanation, questions};
 use super::run_file::QueryFile;
 use super::target::Target;
-use super::{compare, describe, memory, times};
+use super::{compare, describe, funnel_words, memory, times};
 use crate::engine::relation::Relation;
 use crate::engine::{funnel, polars as engine};
 use crate::error::Error;
@@ -101,12 +101,14 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     };
     let mut loaded = load::load(options, &plan)?;
     let mut written = Ok(());
+    let mut said = serde_json::Map::new();
     for question in questions {
         let (mut result, mut notes) = evaluate(question, &loaded)?;
         if question.comparing.is_some() && !target.format.has_notes() && !options.quiet {
             notes.iter().for_each(|note| eprintln!("note: {note}"));
         }
         notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
+        said.insert(question.name.clone(), notes.clone().into());
         loaded.account.seconds = begin.elapsed().as_secs_f64();
         let total_rows = total_rows(question, &result, &loaded)?;
         // Of a comparison the report's rows are counted, each of which becomes a row a metric.
@@ -115,7 +117,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         if top > 0 {
             result = result.head(Some(top.saturating_mul(rows_each)));
         }
-        let metadata = metadata(question, options, &loaded);
+        let metadata = metadata(question, options, &loaded, &notes);
         if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
             chart.check(&result)?;
         }
@@ -128,7 +130,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     }
     let account = &loaded.account;
     if let Some(path) = &options.summary {
-        account.write_summary(path)?;
+        account.write_summary(path, said)?;
     }
     if !options.quiet {
         eprintln!("{}", account.sentence());
@@ -229,9 +231,10 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<(DataFrame, Vec<Stri
     let result = rows(question, &loaded.relation)?;
     match question.report.as_ref().map(|report| &report.header.columns) {
         None => Ok((engine::as_plain(&result)?, Vec::new())),
-        Some(columns) => {
-            Ok((engine::as_promised(&result, columns)?, immature(&result).into_iter().collect()))
-        }
+        Some(columns) => Ok((
+            engine::as_promised(&result, columns)?,
+            funnel_words::immature(&result).into_iter().collect(),
+        )),
     }
 }
 
@@ -243,22 +246,6 @@ pub fn rows(question: &Question, events: &Relation) -> Result<DataFrame, Error> 
     match &question.funnel {
         Some(asked) => funnel::query(asked, events),
         None => engine::query(&question.sql, events),
-    }
-}
-
-/// What a funnel says of entrants whose window was still open.
-pub fn immature(result: &DataFrame) -> Option<String> {
-    let count = result
-        .column("immature")
-        .ok()
-        .and_then(|column| column.get(0).ok())
-        .and_then(|value| value.extract::<i64>());
-    match count {
-        None | Some(0) => None,
-        Some(count) => Some(format!(
-            "immature: {} of those who entered may still go on: their window was open when the logs ended",
-            sink::grouped(&count.to_string())
-        )),
     }
 }
 
@@ -275,7 +262,12 @@ fn bots_note(mode: Bots, (bots, all): (u64, u64)) -> Option<String> {
 }
 
 /// What a Parquet file says about itself.
-fn metadata(question: &Question, options: &Common, loaded: &Loaded) -> Vec<(String, String)> {
+fn metadata(
+    question: &Question,
+    options: &Common,
+    loaded: &Loaded,
+    notes: &[String],
+) -> Vec<(String, String)> {
     let text = |time: Option<i64>| {
         let moment = time.and_then(chrono::DateTime::from_timestamp_micros);
         moment.map(|moment| moment.format("%FT%T%.6f").to_string()).unwrap_or_default()
@@ -291,6 +283,7 @@ fn metadata(question: &Question, options: &Common, loaded: &Loaded) -> Vec<(Stri
         pair("zone", options.tz.clone()),
         pair("definitions", question.report.as_ref().map(describe::definitions).unwrap_or_default()),
         pair("sql", question.sql.clone()),
+        pair("notes", notes.join("\n")),
         pair("accounting", loaded.account.json().to_string()),
     ];
     if question.comparing.is_some() {

@@ -114,14 +114,32 @@ fn plan(sql: &str, events: LazyFrame) -> PolarsResult<LazyFrame> {
     context.execute(last)
 }
 
-/// Checks that this is one SQL expression and nothing more.
+/// Checks that this is one SQL condition over these events; `option` names it in the message.
 ///
 /// # Errors
 /// `Error::Query` that says what is wrong with it.
-pub fn check_condition(condition: &str) -> Result<(), Error> {
-    polars::sql::sql_expr(condition)
-        .map(|_| ())
-        .map_err(|error| Error::Query(format!("'{condition}' is no SQL condition: {error}")))
+pub fn check_condition(option: &str, condition: &str, events: &Relation) -> Result<(), Error> {
+    let checked = match polars::sql::sql_expr(condition) {
+        Ok(_) => query(
+            &format!("SELECT CASE WHEN {condition} THEN TRUE ELSE FALSE END AS met FROM events"),
+            events,
+        ),
+        Err(error) => Err(explain(&error)),
+    };
+    match checked {
+        Err(Error::Query(why)) => Err(Error::Query(format!("{option}: {why}"))),
+        checked => checked.map(|_| ()),
+    }
+}
+
+/// No events, but all columns.
+///
+/// # Errors
+/// `Error::Query` if Polars gives out.
+pub fn no_events() -> Result<Relation, Error> {
+    let column = |column: &schema::Column| Column::new_empty(column.name.into(), &data_type(column.kind));
+    let frame = DataFrame::new(0, schema::COLUMNS.iter().map(column).collect()).map_err(failed)?;
+    Ok(Relation::in_memory(frame))
 }
 
 pub(super) fn explain(error: &PolarsError) -> Error {

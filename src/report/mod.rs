@@ -11,11 +11,11 @@ mod words;
 
 pub use comparison::Comparison;
 pub use file::parse_file;
-pub use funnel::{Entity, Funnel, Step};
+pub use funnel::{Entity, Entry, Funnel, LEFT, Step};
 pub use header::{Header, ResultColumn, parse};
 pub use params::{Param, ParamType, duration, marked};
 pub use statements::{Query, queries, statements};
-pub use words::columns_of;
+pub use words::{columns_of, with_comments_removed};
 
 use crate::error::{Error, did_you_mean};
 
@@ -27,6 +27,7 @@ const QUERIES: &[&str] = &[
     include_str!("../../queries/hourly-activity-hour-of-day.sql"),
     include_str!("../../queries/hourly-activity-weekday-hour.sql"),
     include_str!("../../queries/funnel.sql"),
+    include_str!("../../queries/funnel-lost-after.sql"),
 ];
 
 /// A report: what its file's header says, and its SQL.

@@ -1,6 +1,7 @@
 //! The command line as people and scripts use it.
 
 use crate::harness::{folder_with, program, root, run, stdout, text};
+use crate::memory::parquet;
 use std::io::Read;
 use std::process::Stdio;
 
@@ -55,6 +56,21 @@ fn a_parquet_file_explains_itself() {
     assert!(value("sql").contains("FROM events"));
     let accounting: serde_json::Value = serde_json::from_str(&value("accounting")).unwrap();
     assert_eq!(accounting["lines"], 2588);
+}
+
+#[test]
+fn what_is_said_of_a_result_is_in_its_file_and_in_the_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, summary] = ["funnel.parquet", "summary.json"].map(|name| folder.path().join(name));
+    // The values of a breakdown have 88 together, as the whole has.
+    let words =
+        ["funnel", "sample_logs", "--breakdown", "weekday", "-o", text(&path), "--summary", text(&summary)];
+    stdout(words);
+    let note = "immature: 88 of those who entered may still go on: their window was open when the logs ended";
+    let (_, about) = parquet(&path);
+    assert!(about.contains(&("loganalyze.notes".to_owned(), note.to_owned())), "{about:?}");
+    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(&summary).unwrap()).unwrap();
+    assert_eq!(summary["notes"]["funnel"], serde_json::json!([note]));
 }
 
 #[test]
@@ -145,6 +161,20 @@ fn what_is_wrong_is_said_with_what_was_perhaps_meant() {
         (vec!["sql", "SELEC 1", "sample_logs"], 1, "SQL"),
         (vec!["funnel", "sample_logs", "--step", "view"], 2, "name: SQL condition"),
         (vec!["funnel", "sample_logs", "--step", "view: event_type ="], 1, "event_type ="),
+        (vec!["funnel", "no logs", "--step", "x: event_typ = 'a'"], 1, "--step 'x: event_typ = 'a'': "),
+        (vec!["funnel", "no logs", "--step", "x: event_typ = 'a'"], 1, "did you mean 'event_type'?"),
+        (vec!["funnel", "no logs", "--step", "x: user_id"], 1, "--step 'x: user_id'"),
+        (vec!["funnel", "no logs", "--exclude", "pagee = '/'"], 1, "--exclude 'pagee = '/'': "),
+        (vec!["funnel", "no logs", "--exclude", ""], 1, "--exclude ''"),
+        (vec!["funnel", "sample_logs", "--step", "x: CAST(path AS BIGINT) > 1"], 1, "--step 'x: CAST(path"),
+        (vec!["funnel", "no logs", "--breakdown", "weekdays"], 2, "--breakdown 'weekdays'"),
+        (vec!["funnel", "no logs", "--breakdown", "weekdays"], 2, "did you mean 'weekday'?"),
+        (vec!["funnel", "no logs", "--breakdown", "quux"], 2, "loganalyze schema"),
+        (vec!["funnel", "no logs", "--lost-after", "card"], 2, "did you mean 'cart addition'?"),
+        (vec!["funnel", "no logs", "--lost-after", "purchase"], 2, "the last step"),
+        (vec!["funnel", "no logs", "--lost-after", "5"], 2, "product view, cart addition"),
+        (vec!["funnel", "no logs", "--lost-after", "p"], 2, "several steps"),
+        (vec!["funnel", "no logs", "--entry", "last"], 2, "first"),
         (vec!["funnel", "sample_logs", "--window", "7 days"], 2, "7d"),
         (vec!["hourly-activity", "sample_logs", "--by", "weekday"], 2, "weekday-hour"),
     ] {

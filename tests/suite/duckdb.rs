@@ -3,8 +3,8 @@
 
 use crate::harness::{root, run, shop, skip, stdout, text};
 use crate::queries::words;
-use loganalyze::report::{self, Entity, Funnel, Report, Step};
-use loganalyze::schema::COLUMNS;
+use loganalyze::report::{self, Report, ResultColumn};
+use loganalyze::schema::{COLUMNS, Type};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -86,32 +86,60 @@ fn case(name: &str, report: &Report, sql: &str, words: &[String], logs: &Path) -
     json!({"name": name, "sql": sql, "columns": columns, "rows": rows})
 }
 
-/// Funnels with steps that overlap, by each entity, and the words that run them.
-fn funnels() -> Vec<(String, Funnel, Vec<String>)> {
-    let own = [
-        ("any page", "page IS NOT NULL AND kind = 'request'"),
-        ("a search or product", "event_type = 'search' OR product IS NOT NULL"),
-        ("a product", "product IS NOT NULL"),
-        ("someone's cart", "event_type = 'cart_add' AND NOT paired"),
-        ("checkout", "page = '/checkout'"),
+/// The words of funnels with steps that overlap, by each entity and with each option.
+fn funnels() -> Vec<Vec<&'static str>> {
+    const STEPS: [&str; 5] = [
+        "any page: page IS NOT NULL AND kind = 'request'",
+        "a search or product: event_type = 'search' OR product IS NOT NULL",
+        "a product: product IS NOT NULL",
+        "someone's cart: event_type = 'cart_add' AND NOT paired",
+        "checkout: page = '/checkout'",
     ];
-    let words = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<String>>();
-    let mut all = vec![("default".to_owned(), Funnel::default(), words(&["funnel"]))];
-    for (by, entity) in [("visitor", Entity::Visitor), ("user", Entity::User), ("session", Entity::Session)] {
-        for count in 1..=own.len() {
-            let steps = &own[..count];
-            let mut command = words(&["funnel", "--window", "20m", "--by", by]);
-            for (name, condition) in steps {
-                command.extend(["--step".to_owned(), format!("{name}: {condition}")]);
-            }
-            let step =
-                |&(name, condition): &(&str, &str)| Step { name: name.into(), condition: condition.into() };
-            let funnel =
-                Funnel { steps: steps.iter().map(step).collect(), window: 20 * 60 * 1_000_000, entity };
-            all.push((format!("{count} steps by {by}"), funnel, command));
-        }
+    const OPTIONS: [&[&str]; 13] = [
+        &["--entry", "first"],
+        &["--strict-order"],
+        &["--exclude", "page = '/cart'", "--exclude", "event_type = 'search'"],
+        &["--entry", "first", "--strict-order", "--exclude", "event_type = 'page_dwell'"],
+        &["--breakdown", "event_type"],
+        &["--breakdown", "weekday", "--strict-order"],
+        &["--breakdown", "event_date", "--exclude", "paired"],
+        &["--breakdown", "is_bot", "--entry", "first"],
+        &["--lost-after", "1"],
+        &["--lost-after", "any page", "--entry", "first", "--strict-order"],
+        &["--lost-after", "a search", "--exclude", "paired"],
+        &["--lost-after", "3", "--breakdown", "user_id"],
+        &["--lost-after", "1", "--breakdown", "kind", "--strict-order", "--exclude", "page = '/cart'"],
+    ];
+    let mut all = vec![vec!["funnel"]];
+    for by in ["visitor", "user", "session"] {
+        let of = |count: usize, options: &[&'static str]| {
+            let steps = STEPS[..count].iter().flat_map(|step| ["--step", step]);
+            ["funnel", "--window", "20m", "--by", by]
+                .into_iter()
+                .chain(steps)
+                .chain(options.iter().copied())
+                .collect()
+        };
+        all.extend((1..=STEPS.len()).map(|count| of(count, &[])));
+        all.extend(OPTIONS.iter().enumerate().map(|(at, options)| of(2 + at % 4, options)));
     }
     all
+}
+
+/// A funnel as `--explain` shows it.
+fn funnel_case(words: &[&str], logs: &Path) -> Value {
+    let is = |option: &str| words.contains(&option);
+    let mut report = report::find(if is("--lost-after") { "funnel-lost-after" } else { "funnel" }).unwrap();
+    if is("--breakdown") {
+        let breakdown = ResultColumn { name: "breakdown".into(), kind: Type::Text, meaning: String::new() };
+        report.header.columns.insert(0, breakdown);
+    }
+    let explained = stdout([words, &["--explain"]].concat());
+    let sql = &explained[explained.find("\nWITH\n").unwrap()..];
+    let owned: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+    let case = case(&words.join(" "), &report, sql, &owned, logs);
+    assert!(!case["rows"].as_array().unwrap().is_empty(), "{words:?}");
+    case
 }
 
 fn agrees(logs: &Path) {
@@ -124,10 +152,7 @@ fn agrees(logs: &Path) {
     for report in report::all().unwrap().iter().filter(|report| report.header.generated.is_none()) {
         cases.push(case(&report.header.name, report, &report.sql, &words(report), logs));
     }
-    let report = report::find("funnel").unwrap();
-    for (name, funnel, words) in funnels() {
-        cases.push(case(&format!("funnel, {name}"), &report, &funnel.sql(), &words, logs));
-    }
+    cases.extend(funnels().iter().map(|words| funnel_case(words, logs)));
     let schema: Vec<[&str; 2]> = COLUMNS.iter().map(|column| [column.name, column.kind.sql()]).collect();
     let work = folder.path().join("work.json");
     std::fs::write(&work, json!({"events": events, "schema": schema, "cases": cases}).to_string()).unwrap();

@@ -1,228 +1,91 @@
-//! The funnel's SQL and its kernel against brute force: on thousands of small random visitors with ties, repeats and overlapping
-//! steps, they must find what the pseudo-code of the reports' contract finds, and what trying every chain finds.
+//! The funnel's SQL and its kernel against brute force: on thousands of small random visitors with ties, repeats, overlapping
+//! steps and nulls, under every combination of options, they must find what trying every chain finds.
+
+pub mod brute;
 
 use crate::funnel_kernel::query_both;
 use crate::harness::Random;
-use loganalyze::engine::polars as engine;
-use loganalyze::events::{Events, Joined, Sessions, derive, derive_of_visitors, with_sources};
-use loganalyze::report::{self, Entity, Funnel, Step, columns_of};
+use brute::{Asked, Event, Row, answer};
+use loganalyze::report::{Entity, Entry};
 use loganalyze::scan::time::SECOND;
-use loganalyze::scan::wanted::Wanted;
-use loganalyze::scan::{Settings, scan_bytes};
-use polars::prelude::DataFrame;
-use std::collections::BTreeMap;
+use polars::prelude::*;
 
-/// One event: whose, when (microseconds from a fixed moment) and of which type.
-#[derive(Debug, Clone)]
-struct Event {
-    visitor: usize,
-    user: Option<usize>,
-    time: i64,
-    letter: char,
+/// The columns that the questions name.
+fn frame(events: &[Event]) -> DataFrame {
+    fn column<T>(name: &str, events: &[Event], value: impl Fn(&Event) -> Option<T>) -> Column
+    where
+        Series: NamedFrom<Vec<Option<T>>, [Option<T>]>,
+    {
+        let values: Vec<Option<T>> = events.iter().map(value).collect();
+        Series::new(name.into(), values).into_column()
+    }
+    DataFrame::new_infer_height(vec![
+        column("visitor_id", events, |event| event.visitor.map(|visitor| format!("v{visitor}"))),
+        column("user_id", events, |event| event.user),
+        column("session_number", events, |event| event.session),
+        column("epoch_us", events, |event| event.time),
+        column("event_type", events, |event| event.letter.map(String::from)),
+        column("referrer_type", events, |event| event.value.map(String::from)),
+        column("page", events, |event| event.page.map(String::from)),
+        column("is_page_view", events, |event| event.is_view),
+    ])
+    .unwrap()
 }
 
-/// The event types that fill each step.
-type Steps = Vec<Vec<char>>;
-
-fn funnel(steps: &Steps, window: i64, entity: Entity) -> Funnel {
-    let step = |(at, letters): (usize, &Vec<char>)| {
-        let list: Vec<String> = letters.iter().map(|letter| format!("'{letter}'")).collect();
-        let condition = format!("event_type IN ({})", list.join(", "));
-        Step { name: format!("step {}", at + 1), condition }
+/// The rows that SQL and kernel give.
+fn rows(asked: &Asked, events: &[Event]) -> Vec<Row> {
+    let table = query_both(&asked.funnel(), &frame(events));
+    let integers = |name: &str| -> Vec<i64> {
+        let column = table.column(name).unwrap().cast(&DataType::Int64).unwrap();
+        column.i64().unwrap().iter().map(Option::unwrap).collect()
     };
-    Funnel { steps: steps.iter().enumerate().map(step).collect(), window, entity }
-}
-
-fn line(event: &Event) -> String {
-    let day = chrono::NaiveDate::from_ymd_opt(2025, 3, 10).unwrap().and_hms_opt(9, 0, 0).unwrap();
-    let time = (day + chrono::TimeDelta::microseconds(event.time)).format("%Y-%m-%dT%H:%M:%S%.6f");
-    let (visitor, letter) = (event.visitor + 1, event.letter);
-    let user = event.user.map_or("null".to_owned(), |user| user.to_string());
-    format!(
-        "{{\"timestamp\": \"{time}\", \"session_id\": \"{visitor:032x}\", \"event_type\": \"{letter}\", \"user_id\": {user}}}\n"
-    )
-}
-
-/// What a funnel says: visitors, median and p90 of each step, and how many entrants may still go on.
-#[derive(Debug, Clone, Default)]
-struct Answer {
-    visitors: Vec<i64>,
-    seconds: Vec<[Option<f64>; 2]>,
-    immature: i64,
-}
-
-impl Answer {
-    fn agrees(&self, other: &Answer) -> bool {
-        let near = |pair: (&Option<f64>, &Option<f64>)| match pair {
-            (Some(one), Some(two)) => (one - two).abs() <= 1e-9 * one.abs().max(1e-6),
-            (one, two) => one == two,
-        };
-        self.visitors == other.visitors
-            && self.immature == other.immature
-            && self.seconds.as_flattened().iter().zip(other.seconds.as_flattened()).all(near)
-    }
-}
-
-/// The generated SQL and the kernel, through scanner, derived columns and engine; and each event's session, as it was
-/// derived.
-fn by_sql(funnel: &Funnel, events: &[Event]) -> (Answer, Vec<Option<i64>>) {
-    let sql = funnel.sql();
-    let wanted = Wanted::of(columns_of(&sql));
-    let sources = with_sources(wanted.or(Wanted::of(["timestamp", "session_number"])));
-    let mut settings = Settings::default();
-    settings.rows.wanted = sources;
-    let bytes: String = events.iter().map(line).collect();
-    let scanned = scan_bytes(bytes.as_bytes(), &settings);
-    assert_eq!(scanned.rows, events.len());
-    let mut columns = Events { columns: scanned.columns, rows: scanned.rows };
-    derive(&mut columns, sources, &Joined::default());
-    derive_of_visitors(&mut columns, sources, Sessions { gap: 30 * 60 * SECOND, split_midnight: false });
-    let sessions = columns.integers("session_number").iter().collect();
-    let names: Vec<&str> = wanted.names().collect();
-    let result = query_both(funnel, &engine::frame(columns, &names, None).unwrap());
-    let immature = result.column("immature").unwrap().get(0).unwrap().extract::<i64>().unwrap();
-    let promised = report::find("funnel").unwrap().header.columns;
-    (answer(&engine::as_promised(&result, &promised).unwrap(), immature), sessions)
-}
-
-fn answer(table: &DataFrame, immature: i64) -> Answer {
-    let doubles = |name: &str| -> Vec<Option<f64>> {
-        table.column(name).unwrap().f64().unwrap().iter().collect::<Vec<_>>()
+    let texts = |name: &str| -> Vec<String> {
+        let column = table.column(name).unwrap().cast(&DataType::String).unwrap();
+        column.str().unwrap().iter().map(|text| text.unwrap().to_owned()).collect()
     };
-    let (medians, nineties) = (doubles("median_seconds"), doubles("p90_seconds"));
-    Answer {
-        visitors: table.column("visitors").unwrap().i64().unwrap().iter().map(Option::unwrap).collect(),
-        seconds: medians.into_iter().zip(nineties).map(|(median, ninety)| [median, ninety]).collect(),
-        immature,
+    let doubles: Vec<Vec<Option<f64>>> = match asked.lost_after {
+        Some(_) => &["share"][..],
+        None => &["conversion", "step_conversion", "median_seconds", "p90_seconds"],
     }
+    .iter()
+    .map(|name| table.column(name).unwrap().cast(&DataType::Float64).unwrap().f64().unwrap().iter().collect())
+    .collect();
+    let names = texts(if asked.lost_after.is_some() { "page" } else { "step" });
+    let values = if asked.breakdown { texts("breakdown") } else { vec![String::new(); table.height()] };
+    let (visitors, immature) = (integers("visitors"), integers("immature"));
+    (0..table.height())
+        .map(|row| Row {
+            value: values[row].clone(),
+            name: names[row].clone(),
+            visitors: visitors[row],
+            numbers: doubles.iter().map(|column| column[row]).collect(),
+            immature: immature[row],
+        })
+        .collect()
 }
 
-/// The steps that each of an entity's events matches, in the order (time, first step matched, fewer matches first).
-fn matches<'a>(steps: &Steps, events: impl Iterator<Item = &'a Event>) -> Vec<(i64, Vec<usize>)> {
-    let matched = |event: &Event| -> Vec<usize> {
-        (0..steps.len()).filter(|&k| steps[k].contains(&event.letter)).collect()
-    };
-    let mut all: Vec<_> = events.map(|event| (event.time, matched(event))).collect();
-    all.retain(|(_, matched)| !matched.is_empty());
-    all.sort_by_key(|(time, matched)| (*time, matched[0], matched.iter().map(|k| 1 << k).sum::<u32>()));
-    all
-}
-
-/// How far one entity got, by the pseudo-code.
-struct Walk {
-    /// How many steps.
-    reached: usize,
-    /// From the latest filling of the step before to the first filling of each step, microseconds.
-    waits: Vec<Option<i64>>,
-    entry: Option<i64>,
-}
-
-fn walk(count: usize, window: i64, events: &[(i64, Vec<usize>)]) -> Walk {
-    let mut start: Vec<Option<i64>> = vec![None; count];
-    let mut filled: Vec<Option<i64>> = vec![None; count];
-    let mut walk = Walk { reached: 0, waits: vec![None; count], entry: None };
-    for (time, matched) in events {
-        for &k in matched.iter().rev() {
-            let Some(entry) = (if k == 0 { Some(*time) } else { start[k - 1] }) else { continue };
-            if time - entry > window {
-                continue;
-            }
-            if filled[k].is_none() && k > 0 {
-                walk.waits[k] = filled[k - 1].map(|before| time - before);
-            }
-            filled[k] = Some(*time);
-            start[k] = start[k].max(Some(entry));
-            walk.reached = walk.reached.max(k + 1);
-        }
-    }
-    walk.entry = start[0];
-    walk
-}
-
-/// The longest chain of distinct events, in order, each matching the next step and within the window from the first.
-fn longest_chain(count: usize, window: i64, events: &[(i64, Vec<usize>)]) -> usize {
-    fn longest(
-        step: usize,
-        entry: Option<i64>,
-        from: usize,
-        all: (usize, i64, &[(i64, Vec<usize>)]),
-    ) -> usize {
-        let (count, window, events) = all;
-        let mut best = step;
-        for (at, (time, matched)) in events.iter().enumerate().skip(from) {
-            if step < count && matched.contains(&step) && entry.is_none_or(|entry| time - entry <= window) {
-                best = best.max(longest(step + 1, entry.or(Some(*time)), at + 1, all));
-            }
-        }
-        best
-    }
-    longest(0, None, 0, (count, window, events))
-}
-
-fn percentile(mut values: Vec<f64>, share: f64) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let place = (values.len().checked_sub(1)? as f64) * share;
-    let (low, high) = (values[place.floor() as usize], values[place.ceil() as usize]);
-    Some(low + (high - low) * place.fract())
-}
-
-/// Brute force: walks every entity, and holds each walk against the search of all chains.
-fn by_force(
-    steps: &Steps,
-    window: i64,
-    entity: Entity,
-    events: &[Event],
-    sessions: &[Option<i64>],
-) -> Answer {
-    let count = steps.len();
-    let mut entities: BTreeMap<(usize, i64), Vec<&Event>> = BTreeMap::new();
-    for (event, session) in events.iter().zip(sessions) {
-        let key = match entity {
-            Entity::Visitor => Some((event.visitor, 0)),
-            Entity::User => event.user.map(|user| (user, 0)),
-            Entity::Session => session.map(|session| (event.visitor, session)),
-        };
-        entities.entry(key.unwrap_or((usize::MAX, 0))).or_default().push(event);
-    }
-    entities.remove(&(usize::MAX, 0));
-    let end = events.iter().map(|event| event.time).max();
-    let mut answer = Answer { visitors: vec![0; count], ..Answer::default() };
-    let mut waits = vec![Vec::new(); count];
-    for events in entities.values() {
-        let events = matches(steps, events.iter().copied());
-        let walk = walk(count, window, &events);
-        assert_eq!(
-            walk.reached,
-            longest_chain(count, window, &events),
-            "{steps:?} within {window} of {events:?}"
-        );
-        (0..walk.reached).for_each(|k| answer.visitors[k] += 1);
-        (0..count).for_each(|k| waits[k].extend(walk.waits[k].map(|wait| wait as f64 / 1e6)));
-        let open = walk.entry.zip(end).is_some_and(|(entry, end)| end - entry < window);
-        answer.immature += i64::from(open && walk.reached < count);
-    }
-    answer.seconds =
-        waits.into_iter().map(|waits| [percentile(waits.clone(), 0.5), percentile(waits, 0.9)]).collect();
-    answer
-}
-
-fn check(steps: &Steps, window: i64, entity: Entity, events: &[Event]) -> Answer {
-    let (found, sessions) = by_sql(&funnel(steps, window, entity), events);
-    let expected = by_force(steps, window, entity, events, &sessions);
-    assert!(
-        found.agrees(&expected),
-        "{found:#?}\nis not\n{expected:#?}\n{steps:?} within {window} by {entity:?}\n{events:#?}"
-    );
+fn check(asked: &Asked, events: &[Event]) -> Vec<Row> {
+    let (found, expected) = (rows(asked, events), answer(asked, events));
+    let same = found.len() == expected.len() && found.iter().zip(&expected).all(|(one, two)| one.agrees(two));
+    assert!(same, "{found:#?}\nis not\n{expected:#?}\n{asked:?}\n{events:#?}");
     found
 }
 
 fn random_events(random: &mut Random, visitors: usize, unit: i64) -> Vec<Event> {
     let mut events = Vec::new();
     for visitor in 0..visitors {
-        for _ in 0..random.below(12) {
-            let user = (random.below(3) > 0).then(|| random.below(visitors));
-            let (time, letter) = (unit * random.below(7) as i64, *random.pick(&['a', 'b', 'c', 'd', 'e']));
-            events.push(Event { visitor, user, time, letter });
+        for _ in 0..random.below(16) {
+            let some = |random: &mut Random| random.below(20) > 0;
+            events.push(Event {
+                visitor: some(random).then_some(visitor),
+                user: (random.below(3) > 0).then(|| random.below(visitors) as i64),
+                session: some(random).then(|| 1 + random.below(2) as i64),
+                time: some(random).then(|| unit * random.below(9) as i64),
+                letter: some(random).then(|| *random.pick(&['a', 'b', 'c', 'd', 'e'])),
+                value: some(random).then(|| *random.pick(&["x", "y", "z", "한"])),
+                page: some(random).then(|| *random.pick(&["/", "/a", "/b"])),
+                is_view: some(random).then(|| random.below(2) == 0),
+            });
         }
     }
     // Lines are nearly in order in a log; here they are in none.
@@ -232,78 +95,222 @@ fn random_events(random: &mut Random, visitors: usize, unit: i64) -> Vec<Event> 
     events
 }
 
-fn random_steps(random: &mut Random) -> Steps {
-    let letters = |random: &mut Random| -> Vec<char> {
-        let some: Vec<char> = "abcd".chars().filter(|_| random.below(5) < 2).collect();
-        if some.is_empty() { vec![*random.pick(&['a', 'b', 'c', 'd'])] } else { some }
+fn random_question(random: &mut Random, unit: i64) -> Asked {
+    let letters = |random: &mut Random, of: &str, share: usize| -> String {
+        of.chars().filter(|_| random.below(10) < share).collect()
     };
-    (0..=random.below(4)).map(|_| letters(random)).collect()
+    let steps: Vec<String> = (0..=random.below(4))
+        .map(|_| {
+            let some = letters(random, "abcd", 4);
+            if some.is_empty() { random.pick(&["a", "b", "c", "d"]).to_string() } else { some }
+        })
+        .collect();
+    Asked {
+        window: unit * random.below(9) as i64 + *random.pick(&[0, 0, unit / 2]),
+        entity: *random.pick(&[Entity::Visitor, Entity::Visitor, Entity::User, Entity::Session]),
+        entry: *random.pick(&[Entry::Any, Entry::First]),
+        strict_order: random.below(3) == 0,
+        exclude: if random.below(2) == 0 { letters(random, "abcde", 2) } else { String::new() },
+        breakdown: random.below(2) == 0,
+        lost_after: (steps.len() > 1 && random.below(3) == 0).then(|| 1 + random.below(steps.len() - 1)),
+        steps,
+    }
 }
 
 #[test]
 fn sql_and_kernel_find_what_brute_force_finds() {
     let mut random = Random(0xf0e1);
-    let mut finished = 0;
-    for round in 0..400 {
+    let (mut finished, mut gone_on) = (0, 0);
+    // How often an answer was another one than without the option.
+    let mut mattered = [0; 3];
+    for _ in 0..350 {
         let unit = *random.pick(&[1, SECOND, 600 * SECOND]);
-        let entity = [Entity::Visitor, Entity::Visitor, Entity::User, Entity::Session][round % 4];
-        let events = random_events(&mut random, 10, unit);
-        let steps = random_steps(&mut random);
-        let window = unit * random.below(8) as i64 + *random.pick(&[0, 0, unit / 2]);
-        let found = check(&steps, window, entity, &events);
-        if steps.len() > 2 {
-            finished += found.visitors[steps.len() - 1];
+        let events = random_events(&mut random, 30, unit);
+        let asked = random_question(&mut random, unit);
+        let found = check(&asked, &events);
+        let last = asked.steps.len().max(3).to_string();
+        for row in found {
+            finished += if row.name == last { row.visitors } else { 0 };
+            gone_on += if row.name.starts_with('/') { row.visitors } else { 0 };
+        }
+        let without = [
+            Asked { entry: Entry::Any, ..asked.clone() },
+            Asked { strict_order: false, ..asked.clone() },
+            Asked { exclude: String::new(), ..asked.clone() },
+        ];
+        let expected = answer(&asked, &events);
+        for (count, without) in mattered.iter_mut().zip(&without) {
+            *count += i32::from(answer(without, &events) != expected);
         }
     }
-    assert!(finished > 200, "only {finished} visitors got through: the inputs test too little");
+    let enough = finished > 250 && gone_on > 150 && mattered.iter().all(|&count| count > 30);
+    assert!(enough, "the inputs test too little: {finished} {gone_on} {mattered:?}");
 }
 
-/// Events of one visitor from `(time, letter)`.
-fn visits(visitor: usize, events: &[(i64, char)]) -> Vec<Event> {
-    let event = |&(time, letter): &(i64, char)| Event { visitor, user: None, time: time * SECOND, letter };
-    events.iter().map(event).collect()
+/// One visitor's events: a letter a second, `.` for a second without, `[…]` for what happens in one second.
+fn visits(visitor: usize, letters: &str) -> Vec<Event> {
+    let (mut time, mut together) = (0, false);
+    let mut events = Vec::new();
+    for letter in letters.chars() {
+        match letter {
+            '[' => together = true,
+            ']' => together = false,
+            _ => {
+                let event = Event { visitor: Some(visitor), time: Some(time * SECOND), ..Event::default() };
+                events.extend((letter != '.').then_some(Event { letter: Some(letter), ..event }));
+            }
+        }
+        time += i64::from(!together && letter != '[');
+    }
+    events
 }
 
-fn reached(steps: &[&str], window: i64, events: &[(i64, char)]) -> Vec<i64> {
-    let steps: Steps = steps.iter().map(|letters| letters.chars().collect()).collect();
-    check(&steps, window * SECOND, Entity::Visitor, &visits(0, events)).visitors
+fn asked(steps: &[&str], seconds: i64) -> Asked {
+    Asked::new(steps, seconds * SECOND)
+}
+
+/// How many of one visitor get to each step.
+fn reached(asked: &Asked, letters: &str) -> Vec<i64> {
+    check(asked, &visits(0, letters)).iter().map(|row| row.visitors).collect()
 }
 
 #[test]
 fn the_window_is_inclusive_and_counts_from_the_entry() {
-    assert_eq!(reached(&["a", "b", "c"], 10, &[(0, 'a'), (5, 'b'), (10, 'c')]), [1, 1, 1]);
-    assert_eq!(reached(&["a", "b", "c"], 9, &[(0, 'a'), (5, 'b'), (10, 'c')]), [1, 1, 0]);
+    let abc = ["a", "b", "c"];
+    assert_eq!(reached(&asked(&abc, 4), "a.b.c"), [1, 1, 1]);
+    assert_eq!(reached(&asked(&abc, 3), "a.b.c"), [1, 1, 0]);
     // A later entry opens a new window, but only for what comes after it.
-    assert_eq!(reached(&["a", "b", "c"], 9, &[(0, 'a'), (2, 'a'), (5, 'b'), (10, 'c')]), [1, 1, 1]);
-    assert_eq!(reached(&["a", "b", "c"], 9, &[(0, 'a'), (5, 'b'), (6, 'a'), (10, 'c')]), [1, 1, 0]);
-    assert_eq!(reached(&["a", "b"], 0, &[(3, 'b'), (3, 'a')]), [1, 1]);
+    assert_eq!(reached(&asked(&abc, 3), "aab.c"), [1, 1, 1]);
+    assert_eq!(reached(&asked(&abc, 3), "a.bac"), [1, 1, 0]);
+    assert_eq!(reached(&asked(&["a", "b"], 0), "[ba]"), [1, 1]);
 }
 
 #[test]
 fn an_event_fills_one_step() {
-    assert_eq!(reached(&["ab", "b"], 9, &[(0, 'b')]), [1, 0]);
-    assert_eq!(reached(&["ab", "b"], 9, &[(0, 'b'), (0, 'b')]), [1, 1]);
-    assert_eq!(reached(&["a", "a", "a"], 9, &[(0, 'a'), (0, 'a')]), [1, 1, 0]);
-    assert_eq!(reached(&["a", "a", "a"], 9, &[(0, 'a'), (0, 'a'), (0, 'a')]), [1, 1, 1]);
+    assert_eq!(reached(&asked(&["ab", "b"], 9), "b"), [1, 0]);
+    assert_eq!(reached(&asked(&["ab", "b"], 9), "[bb]"), [1, 1]);
+    assert_eq!(reached(&asked(&["a", "a", "a"], 9), "[aa]"), [1, 1, 0]);
+    assert_eq!(reached(&asked(&["a", "a", "a"], 9), "[aaa]"), [1, 1, 1]);
+}
+
+#[test]
+fn only_the_first_entry_may_begin() {
+    let first = |seconds| Asked { entry: Entry::First, ..asked(&["a", "b"], seconds) };
+    assert_eq!(reached(&first(3), "aa..b"), [1, 0]);
+    assert_eq!(reached(&first(4), "aa..b"), [1, 1]);
+    assert_eq!(reached(&asked(&["a", "b"], 3), "aa..b"), [1, 1]);
+    // The wait is from there, too; and who entered long ago is not immature.
+    assert_eq!(check(&first(9), &visits(0, "aa..b"))[1].numbers[2], Some(4.0));
+    assert_eq!(check(&first(3), &visits(0, "a..a"))[0].immature, 0);
+    assert_eq!(check(&asked(&["a", "b"], 3), &visits(0, "a..a"))[0].immature, 1);
+}
+
+#[test]
+fn in_strict_order_nothing_but_the_next_step_comes_between() {
+    let strict = |steps: &[&str]| Asked { strict_order: true, ..asked(steps, 99) };
+    let abc = strict(&["a", "b", "c"]);
+    for (letters, steps) in [
+        ("abc", [1, 1, 1]),
+        ("aabbc", [1, 1, 1]),
+        ("azbzc", [1, 1, 1]),
+        ("acbc", [1, 0, 0]),
+        ("abac", [1, 1, 0]),
+        ("abacabc", [1, 1, 1]),
+        ("[cba]", [1, 1, 1]),
+    ] {
+        assert_eq!(reached(&abc, letters), steps, "{letters}");
+    }
+    assert_eq!(reached(&strict(&["a", "b", "c", "d"]), "abcbcd"), [1, 1, 1, 0]);
+    // What matches the next step among others is no hindrance.
+    assert_eq!(reached(&strict(&["a", "be", "ce"]), "aebc"), [1, 1, 1]);
+    assert_eq!(reached(&Asked { entry: Entry::First, ..abc.clone() }, "aabc"), [1, 0, 0]);
+    // The wait is from the last of several matches.
+    assert_eq!(check(&abc, &visits(0, "a.bb.c"))[2].numbers[2], Some(2.0));
+}
+
+#[test]
+fn what_is_excluded_ends_a_chain() {
+    let without = |letters: &str| Asked { exclude: letters.into(), ..asked(&["a", "b", "c"], 99) };
+    for (excluded, letters, steps) in [
+        ("x", "abxc", [1, 1, 0]),
+        ("x", "xabcx", [1, 1, 1]),
+        ("x", "abxabc", [1, 1, 1]),
+        ("xy", "axbayb", [1, 0, 0]),
+        // At the same moment it comes last.
+        ("x", "a[bx]c", [1, 1, 0]),
+        ("x", "[abcx]", [1, 1, 1]),
+        // It may be the entry or the end itself.
+        ("a", "aabc", [1, 1, 1]),
+        ("c", "abcc", [1, 1, 1]),
+        ("b", "abc", [1, 1, 0]),
+    ] {
+        assert_eq!(reached(&without(excluded), letters), steps, "{excluded} in {letters}");
+    }
+    assert_eq!(reached(&Asked { entry: Entry::First, ..without("a") }, "aabc"), [1, 0, 0]);
 }
 
 #[test]
 fn the_wait_is_from_the_latest_step_before() {
-    let steps: Steps = vec![vec!['a'], vec!['b']];
-    let mut events = visits(0, &[(0, 'a'), (4, 'a'), (7, 'b'), (20, 'b')]);
-    events.extend(visits(1, &[(0, 'a'), (1, 'b')]));
-    let found = check(&steps, 100 * SECOND, Entity::Visitor, &events);
-    assert_eq!(found.seconds[0], [None, None]);
-    assert_eq!(found.seconds[1][0], Some(2.0));
-    assert!((found.seconds[1][1].unwrap() - 2.8).abs() < 1e-9);
+    let events = [visits(0, "a...a..b...b"), visits(1, "ab")].concat();
+    let found = check(&asked(&["a", "b"], 100), &events);
+    assert_eq!(found[0].numbers[2..], [None, None]);
+    assert_eq!(found[1].numbers[2], Some(2.0));
+    assert!((found[1].numbers[3].unwrap() - 2.8).abs() < 1e-9);
 }
 
 #[test]
 fn entrants_whose_window_is_open_are_immature() {
-    let steps: Steps = vec![vec!['a'], vec!['b']];
     // One is done, one has time left, one's window has just closed; the last event of all belongs to no step.
-    let mut events = visits(0, &[(0, 'a'), (1, 'b')]);
-    events.extend(visits(1, &[(1, 'a')]));
-    events.extend(visits(2, &[(0, 'a'), (10, 'e')]));
-    assert_eq!(check(&steps, 10 * SECOND, Entity::Visitor, &events).immature, 1);
+    let events = [visits(0, "ab"), visits(1, ".a"), visits(2, "a.........e")].concat();
+    assert_eq!(check(&asked(&["a", "b"], 10), &events)[0].immature, 1);
+}
+
+/// The visitor's events with these values, one an event.
+fn valued(events: Vec<Event>, values: &[Option<&'static str>]) -> Vec<Event> {
+    events.into_iter().zip(values).map(|(event, &value)| Event { value, ..event }).collect()
+}
+
+#[test]
+fn a_visitor_counts_with_its_value_at_the_entry_of_the_chain_that_was_first_to_get_furthest() {
+    let broken_down = Asked { breakdown: true, ..asked(&["a", "b", "c"], 4) };
+    let values = |letters: &str, values: &[Option<&'static str>]| -> Vec<(String, i64)> {
+        let found = check(&broken_down, &valued(visits(0, letters), values));
+        found.into_iter().map(|row| (row.value, row.visitors)).collect()
+    };
+    let of = |value: &str, visitors: [i64; 3]| visitors.map(|visitors| (value.to_owned(), visitors)).to_vec();
+    assert_eq!(values("aa", &[Some("x"), Some("y")]), of("x", [1, 0, 0]));
+    assert_eq!(values("aaba", &[Some("x"), Some("y"), Some("z"), Some("w")]), of("y", [1, 1, 0]));
+    assert_eq!(values("ab...abab", &[Some("x"), None, Some("y"), None, Some("z")]), of("x", [1, 1, 0]));
+    assert_eq!(values("[aa]", &[Some("x"), None]), of("(none)", [1, 0, 0]));
+    assert_eq!(values("bc", &[Some("x"), None]), []);
+    // Most entrants first, then by text.
+    let more = [("a", "w"), ("a", "y"), ("a", "y"), ("a", "x"), ("b", "q")];
+    let events = more
+        .iter()
+        .enumerate()
+        .flat_map(|(who, (letters, value))| valued(visits(who, letters), &[Some(value)]));
+    let found = check(&Asked { breakdown: true, ..asked(&["a"], 4) }, &events.collect::<Vec<_>>());
+    assert_eq!(found.iter().map(|row| row.value.as_str()).collect::<Vec<_>>(), ["y", "w", "x"]);
+}
+
+#[test]
+fn the_lost_are_looked_for_where_they_went_after_they_were_there_last() {
+    let lost = Asked { lost_after: Some(1), ..asked(&["a", "b"], 5) };
+    let pages = |letters: &str, pages: &[&'static str]| -> Vec<String> {
+        let view = |(event, page): (Event, &&'static str)| Event {
+            page: Some(page),
+            is_view: Some(!page.is_empty()),
+            ..event
+        };
+        let events: Vec<Event> = visits(0, letters).into_iter().zip(pages).map(view).collect();
+        check(&lost, &events).into_iter().map(|row| row.name).collect()
+    };
+    assert_eq!(pages("aeae", &["/a", "/1", "/a", "/2"]), ["/2"]);
+    assert_eq!(pages("ae", &["/a", ""]), ["(left)"]);
+    assert_eq!(pages("aeb", &["/a", "/1", "/b"]), [""; 0]);
+    assert_eq!(pages("a....e", &["/a", "/1"]), ["/1"]);
+    assert_eq!(pages("a.....e", &["/a", "/1"]), ["(left)"]);
+    // Later, not at the same moment; of several at one moment the first by text.
+    assert_eq!(pages("[ae][eee]", &["/a", "/1", "/4", "/2", "/3"]), ["/2"]);
+    assert_eq!(pages("e", &["/a"]), [""; 0]);
 }

@@ -4,7 +4,7 @@
 use crate::harness::Random;
 use loganalyze::engine::relation::Relation;
 use loganalyze::engine::{funnel, polars as engine};
-use loganalyze::report::{Entity, Funnel, Step};
+use loganalyze::report::{Entity, Entry, Funnel, Step};
 use polars::prelude::*;
 
 /// What both say of these events.
@@ -18,7 +18,7 @@ pub fn query_both(asked: &Funnel, events: &DataFrame) -> DataFrame {
 
 fn asked(conditions: &[&str], window: i64, entity: Entity) -> Funnel {
     let step = |condition: &&str| Step { name: format!("it's {condition}"), condition: (*condition).into() };
-    Funnel { steps: conditions.iter().map(step).collect(), window, entity }
+    Funnel { steps: conditions.iter().map(step).collect(), window, entity, ..Funnel::default() }
 }
 
 /// Some of everything is null; `page` is a number where somebody is known. A moment in a few holds several events.
@@ -36,6 +36,7 @@ fn events(random: &mut Random, visitors: usize) -> DataFrame {
         (0..rows).map(|_| some(random).then(|| 333_333 * random.below(40) as i64)).collect();
     let letter: Vec<Option<&str>> =
         (0..rows).map(|_| some(random).then(|| *random.pick(&["a", "b", "c", "d'e"]))).collect();
+    let viewed: Vec<Option<bool>> = (0..rows).map(|_| some(random).then(|| random.below(2) == 0)).collect();
     let page: Vec<String> =
         who.iter().map(|who| who.map_or("nobody's".into(), |who| who.to_string())).collect();
     let paired: Vec<Option<bool>> = (0..rows).map(|_| some(random).then(|| random.below(2) == 0)).collect();
@@ -46,6 +47,7 @@ fn events(random: &mut Random, visitors: usize) -> DataFrame {
         Column::new("epoch_us".into(), time),
         Column::new("event_type".into(), letter),
         Column::new("page".into(), page),
+        Column::new("is_page_view".into(), viewed),
         Column::new("paired".into(), paired),
     ])
     .unwrap()
@@ -73,6 +75,23 @@ const CONDITIONS: [&str; 16] = [
     "epoch_us > MIN(epoch_us) OVER (PARTITION BY visitor_id)",
 ];
 
+/// Columns of each type that a breakdown may be by.
+const COLUMNS: [&str; 4] = ["event_type", "user_id", "paired", "page"];
+
+/// The same funnel with some of the options.
+fn with_options(random: &mut Random, asked: Funnel) -> Funnel {
+    let excluded = random.below(3).saturating_sub(1) * (1 + random.below(2));
+    let before_the_last = asked.steps.len() - 1;
+    Funnel {
+        entry: *random.pick(&[Entry::Any, Entry::First]),
+        strict_order: random.below(3) == 0,
+        exclude: (0..excluded).map(|_| (*random.pick(&CONDITIONS)).to_owned()).collect(),
+        breakdown: (random.below(3) == 0).then(|| (*random.pick(&COLUMNS)).to_owned()),
+        lost_after: (before_the_last > 0 && random.below(3) == 0).then(|| 1 + random.below(before_the_last)),
+        ..asked
+    }
+}
+
 #[test]
 fn the_kernel_says_what_the_sql_says() {
     let mut random = Random(0xcafe);
@@ -81,7 +100,9 @@ fn the_kernel_says_what_the_sql_says() {
         let frame = events(&mut random, 60);
         let conditions: Vec<&str> = (0..=random.below(5)).map(|_| *random.pick(&CONDITIONS)).collect();
         let window = 333_333 * random.below(30) as i64 - random.below(2) as i64;
-        let found = query_both(&asked(&conditions, window, ENTITIES[round % 3]), &frame);
+        let asked = asked(&conditions, window, ENTITIES[round % 3]);
+        query_both(&with_options(&mut random, asked.clone()), &frame);
+        let found = query_both(&asked, &frame);
         let visitors = found.column("visitors").unwrap().i64().unwrap();
         finished += i64::from(conditions.len() > 2) * visitors.last().unwrap();
     }
@@ -104,8 +125,8 @@ fn the_order_of_rows_does_not_matter() {
     let mut random = Random(99);
     let frame = events(&mut random, 300);
     let conditions = ["event_type <> 'c'", "paired OR event_type = 'c'", "event_type = 'a'"];
-    for entity in ENTITIES {
-        let funnel = asked(&conditions, 5_000_000, entity);
+    for entity in ENTITIES.repeat(3) {
+        let funnel = with_options(&mut random, asked(&conditions, 5_000_000, entity));
         let expected = query_both(&funnel, &frame);
         for _ in 0..5 {
             let mut order: Vec<IdxSize> = (0..frame.height() as IdxSize).collect();

@@ -18,10 +18,13 @@ const LIMITS: [&[&str]; 3] = [
 ];
 
 /// Besides those of the harness.
-const MORE_REPORTS: [&[&str]; 10] = [
+const MORE_REPORTS: [&[&str]; 13] = [
     &["funnel", "--by", "user"],
     &["funnel", "--by", "session", "--window", "1h"],
     &["quality"],
+    &["funnel", "--strict-order", "--exclude", "page = '/cart'", "--entry", "first"],
+    &["funnel", "--breakdown", "referrer_host", "--by", "session"],
+    &["funnel", "--lost-after", "cart", "--breakdown", "weekday", "--top", "0"],
     &["report", "--only", "funnel,event-counts", "--format", "table"],
     &["events", "--columns", "all"],
     &["events", "--where", "paired", "--order", "oldest", "--top", "0"],

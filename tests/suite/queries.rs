@@ -4,7 +4,7 @@
 mod lint;
 
 use crate::harness::{folder_with, root, run, sample_lines, stdout, text};
-use loganalyze::report::{self, Funnel, Report, Step, marked};
+use loganalyze::report::{self, Entry, Funnel, Report, Step, marked};
 use loganalyze::sink::Chart;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -18,6 +18,9 @@ fn reports() -> Vec<Report> {
 pub fn words(report: &Report) -> Vec<String> {
     let name = &report.header.name;
     let Some(parent) = &report.header.variant_of else { return vec![name.clone()] };
+    if name == "funnel-lost-after" {
+        return ["funnel", "--lost-after", "1"].map(str::to_owned).into();
+    }
     let (option, _) = report::find(parent).unwrap().header.variants.unwrap();
     let value = name.strip_prefix(&format!("{parent}-")).unwrap();
     vec![parent.clone(), format!("--{option}"), value.to_owned()]
@@ -31,10 +34,33 @@ fn all_sql() -> Vec<(String, String)> {
         let step =
             |k: usize| Step { name: format!("step '{k}'"), condition: format!("user_id = {k} OR paired") };
         let funnel = Funnel { steps: (1..=count).map(step).collect(), ..Funnel::default() };
-        all.push((format!("funnel of {count}"), funnel.sql()));
+        for (at, more) in every_option(&funnel).into_iter().chain([funnel]).enumerate() {
+            all.push((format!("funnel of {count}, {at}"), more.sql()));
+        }
     }
     all.push(("funnel".into(), Funnel::default().sql()));
     all
+}
+
+/// This funnel with each option and with all of them.
+fn every_option(funnel: &Funnel) -> Vec<Funnel> {
+    let first = Funnel { entry: Entry::First, ..funnel.clone() };
+    let strict = Funnel { strict_order: true, ..funnel.clone() };
+    let exclude = Funnel { exclude: vec!["paired".into(), "user_id = 7 OR paired".into()], ..funnel.clone() };
+    let breakdown = Funnel { breakdown: Some("weekday".into()), ..funnel.clone() };
+    let all = Funnel {
+        entry: Entry::First,
+        strict_order: true,
+        exclude: exclude.exclude.clone(),
+        ..breakdown.clone()
+    };
+    let mut asked = vec![first, strict, exclude, breakdown, all];
+    if funnel.steps.len() > 1 {
+        let lost: Vec<Funnel> =
+            asked.iter().map(|asked| Funnel { lost_after: Some(1), ..asked.clone() }).collect();
+        asked.extend(lost);
+    }
+    asked
 }
 
 #[test]
@@ -103,6 +129,8 @@ fn variants_and_what_they_are_variants_of_know_each_other() {
             assert!(parent.header.variant_of.is_none(), "{name} is a variant of a variant");
             let (_, values) = parent.header.variants.unwrap_or_default();
             let known = values.iter().any(|value| format!("{}-{value}", parent.header.name) == *name);
+            // What is generated is chosen by an option of its own.
+            let known = known || report.header.generated.is_some();
             assert!(known, "{} does not know {name}", parent.header.name);
         }
         for value in report.header.variants.iter().flat_map(|(_, values)| values) {
@@ -196,7 +224,7 @@ fn there_is_an_answer_to_nothing_and_to_almost_nothing() {
     ]);
     for report in reports() {
         let name = report.header.name.as_str();
-        let is_funnel = report.header.generated.is_some();
+        let is_funnel = name == "funnel";
         let rows = |file: &str| objects(&report, &folder.path().join(file));
         for file in ["missing.log", "empty.log", "blank.log"] {
             let rows = rows(file);
@@ -215,7 +243,7 @@ fn there_is_an_answer_to_nothing_and_to_almost_nothing() {
         let of_nulls = rows("null.log");
         assert_eq!(
             of_nulls.len(),
-            if is_funnel { 4 } else { usize::from(name != "product-views") },
+            if is_funnel { 4 } else { usize::from(!["product-views", "funnel-lost-after"].contains(&name)) },
             "{name}"
         );
         if name.starts_with("hourly") || name == "event-counts" {
@@ -256,12 +284,15 @@ fn rows_have_one_order_only_wherever_nulls_are_sorted() {
     let sample = root().join("sample_logs");
     for report in reports() {
         let name = &report.header.name;
-        let sql =
-            if report.header.generated.is_some() { Funnel::default().sql() } else { report.sql.clone() };
+        let lost_after = (name == "funnel-lost-after").then_some(1);
+        let sql = match &report.header.generated {
+            Some(_) => Funnel { lost_after, ..Funnel::default() }.sql(),
+            None => report.sql.clone(),
+        };
         let sorted = lint::sorted_by(&sql);
         for logs in [folder.path(), &sample] {
             let rows = objects(&report, logs);
-            assert!(rows.len() > 1, "{name}");
+            assert!(rows.len() > usize::from(logs == sample), "{name}");
             let mut keys = BTreeSet::new();
             for row in &rows {
                 let key: Vec<String> = sorted.iter().map(|(column, _)| row[column].to_string()).collect();

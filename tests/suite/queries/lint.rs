@@ -46,6 +46,7 @@ const KEYWORDS: &[&str] = &[
     "ROW",
     "ROWS",
     "SELECT",
+    "STRING",
     "THEN",
     "TRUE",
     "UNBOUNDED",

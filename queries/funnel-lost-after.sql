@@ -1,0 +1,11 @@
+-- funnel-lost-after: which page those viewed next who stopped at a step of the funnel
+-- group: behaviour
+-- columns: page text, visitors bigint, share double
+-- key: page
+-- variant-of: funnel
+-- generated: the steps and the options shape this query, so the program writes it; see it with --explain
+-- top: 10
+-- chart: bar page visitors
+-- page: what they viewed first after they were at that step last, within the window from the entry; (left) if nothing
+-- visitors: distinct visitors who went there
+-- share: visitors / all who stopped at that step
