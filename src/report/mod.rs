@@ -28,6 +28,9 @@ const QUERIES: &[&str] = &[
     include_str!("../../queries/hourly-activity-weekday-hour.sql"),
     include_str!("../../queries/funnel.sql"),
     include_str!("../../queries/funnel-lost-after.sql"),
+    include_str!("../../queries/audience.sql"),
+    include_str!("../../queries/conversion.sql"),
+    include_str!("../../queries/sessions.sql"),
 ];
 
 /// A report: what its file's header says, and its SQL.

@@ -225,6 +225,8 @@ fn there_is_an_answer_to_nothing_and_to_almost_nothing() {
     for report in reports() {
         let name = report.header.name.as_str();
         let is_funnel = name == "funnel";
+        let counts_lines = name.starts_with("hourly") || name == "event-counts";
+        let counts_a_view = !["search-terms", "categories", "cart", "dwell"].contains(&name);
         let rows = |file: &str| objects(&report, &folder.path().join(file));
         for file in ["missing.log", "empty.log", "blank.log"] {
             let rows = rows(file);
@@ -241,16 +243,12 @@ fn there_is_an_answer_to_nothing_and_to_almost_nothing() {
             assert_eq!(header.stdout.lines().next(), Some(names.join(",").as_str()));
         }
         let of_nulls = rows("null.log");
-        assert_eq!(
-            of_nulls.len(),
-            if is_funnel { 4 } else { usize::from(!["product-views", "funnel-lost-after"].contains(&name)) },
-            "{name}"
-        );
-        if name.starts_with("hourly") || name == "event-counts" {
+        assert_eq!(of_nulls.len(), if is_funnel { 4 } else { usize::from(counts_lines) }, "{name}");
+        if counts_lines {
             assert_eq!((&of_nulls[0]["lines"], &of_nulls[0]["actions"]), (&2.into(), &2.into()));
         }
         let of_one = rows("one.log");
-        assert_eq!(of_one.len(), if is_funnel { 4 } else { 1 }, "{name}");
+        assert_eq!(of_one.len(), if is_funnel { 4 } else { usize::from(counts_a_view) }, "{name}");
         if is_funnel {
             assert_eq!((&of_one[0]["visitors"], &of_one[0]["conversion"]), (&1.into(), &1.0.into()));
         }
@@ -290,9 +288,10 @@ fn rows_have_one_order_only_wherever_nulls_are_sorted() {
             None => report.sql.clone(),
         };
         let sorted = lint::sorted_by(&sql);
+        let mut said = 0;
         for logs in [folder.path(), &sample] {
             let rows = objects(&report, logs);
-            assert!(rows.len() > usize::from(logs == sample), "{name}");
+            said += rows.len();
             let mut keys = BTreeSet::new();
             for row in &rows {
                 let key: Vec<String> = sorted.iter().map(|(column, _)| row[column].to_string()).collect();
@@ -302,5 +301,6 @@ fn rows_have_one_order_only_wherever_nulls_are_sorted() {
                 }
             }
         }
+        assert!(said > 1, "{name} has no rows to sort");
     }
 }
