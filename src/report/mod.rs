@@ -31,6 +31,9 @@ const QUERIES: &[&str] = &[
     include_str!("../../queries/audience.sql"),
     include_str!("../../queries/conversion.sql"),
     include_str!("../../queries/sessions.sql"),
+    include_str!("../../queries/top-pages.sql"),
+    include_str!("../../queries/entry-exit.sql"),
+    include_str!("../../queries/paths.sql"),
 ];
 
 /// A report: what its file's header says, and its SQL.
