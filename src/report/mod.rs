@@ -34,6 +34,9 @@ const QUERIES: &[&str] = &[
     include_str!("../../queries/top-pages.sql"),
     include_str!("../../queries/entry-exit.sql"),
     include_str!("../../queries/paths.sql"),
+    include_str!("../../queries/search-terms.sql"),
+    include_str!("../../queries/categories.sql"),
+    include_str!("../../queries/cart.sql"),
 ];
 
 /// A report: what its file's header says, and its SQL.
