@@ -37,6 +37,9 @@ const QUERIES: &[&str] = &[
     include_str!("../../queries/search-terms.sql"),
     include_str!("../../queries/categories.sql"),
     include_str!("../../queries/cart.sql"),
+    include_str!("../../queries/referrers.sql"),
+    include_str!("../../queries/retention.sql"),
+    include_str!("../../queries/dwell.sql"),
 ];
 
 /// A report: what its file's header says, and its SQL.

@@ -37,13 +37,14 @@ enum Form {
 
 /// Whether the numbers of a column say which, not how many: they have no thousands.
 fn is_label(name: &str) -> bool {
-    const LABELS: [&str; 7] = ["product", "hour", "weekday", "step", "status", "cohort", "year"];
+    const LABELS: [&str; 8] = ["product", "category", "hour", "weekday", "step", "status", "cohort", "year"];
     LABELS.contains(&name) || ["_id", "_status", "_hour"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether the numbers of a column are fractions that read best as per cent.
 fn is_share(name: &str) -> bool {
-    name == "rate" || ["conversion", "_rate", "_to_cart", "share"].iter().any(|ending| name.ends_with(ending))
+    const ENDINGS: [&str; 5] = ["conversion", "retention", "_rate", "_to_cart", "share"];
+    name == "rate" || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 fn is_fractional(cell: Cell<'_>) -> bool {
