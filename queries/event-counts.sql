@@ -3,6 +3,7 @@
 -- columns: event_type text, lines bigint, actions bigint, first_seen timestamp, last_seen timestamp
 -- key: event_type
 -- top: 0
+-- headlines: Actions = actions
 -- chart: bar event_type actions
 -- lines: log lines of this type, as the shop wrote them
 -- actions: what people did, once each: a search or cart addition that wrote two lines counts once

@@ -4,6 +4,7 @@
 -- key: step
 -- generated: the steps and the options shape this query, so the program writes it; see it with --explain
 -- top: 0
+-- headlines: Viewers who bought = last conversion
 -- chart: funnel name visitors
 -- visitors: distinct visitors who got this far, each step behind the one before, all within the window from the entry
 -- conversion: visitors / visitors of the first step

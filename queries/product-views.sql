@@ -3,6 +3,7 @@
 -- columns: product_id bigint, product_name text, views bigint, visitors bigint, users bigint, failed_views bigint, cart_adds bigint, view_to_cart double
 -- key: product_id
 -- top: 10
+-- headlines: Product views = views
 -- chart: bar product_id product_name views
 -- product_name: the latest name in the product's cart lines; empty if it never was in a cart
 -- views: pages of the product that were shown (status below 400)

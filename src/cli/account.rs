@@ -52,15 +52,24 @@ pub struct Account {
 }
 
 impl Account {
-    /// `33,905 lines = 33,900 events + 4 rejects + 1 blank · 7 files, 15.9 MB in 0.03 s (0.53 GB/s)` and what else is worth saying.
-    pub fn sentence(&self) -> String {
-        let Tally { lines, events, blank, bytes, .. } = self.tally;
-        let mut sentence = format!(
-            "{} = {} + {} + {} blank · {}, {} in {:.2} s ({:.2} GB/s)",
+    /// `33,905 lines = 33,900 events + 4 rejects + 1 blank`.
+    pub fn sum(&self) -> String {
+        let Tally { lines, events, blank, .. } = self.tally;
+        format!(
+            "{} = {} + {} + {} blank",
             count(lines, "line"),
             count(events, "event"),
             count(self.tally.rejects(), "reject"),
             thousands(blank),
+        )
+    }
+
+    /// `33,905 lines = 33,900 events + 4 rejects + 1 blank · 7 files, 15.9 MB in 0.03 s (0.53 GB/s)` and what else is worth saying.
+    pub fn sentence(&self) -> String {
+        let bytes = self.tally.bytes;
+        let mut sentence = format!(
+            "{} · {}, {} in {:.2} s ({:.2} GB/s)",
+            self.sum(),
             count(self.files as u64, "file"),
             size(bytes),
             self.seconds,

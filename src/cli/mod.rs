@@ -8,6 +8,7 @@ mod events;
 mod funnel_words;
 mod load;
 mod memory;
+mod page;
 mod periods;
 mod pii;
 mod progress;

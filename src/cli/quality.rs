@@ -91,8 +91,8 @@ impl Seen {
     }
 }
 
-/// `not_utf8 1, syntax 2`.
-fn reasons(tally: &Tally) -> String {
+/// Why lines were rejected, as `not_utf8 1, syntax 2`.
+pub fn reasons(tally: &Tally) -> String {
     let of = |reason: &Reason| {
         let count = tally.rejects_by_reason[*reason as usize];
         (count > 0).then(|| format!("{} {count}", reason.name()))

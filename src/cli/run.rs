@@ -7,7 +7,7 @@ use super::periods::Cut;
 use super::question::{Question, explanation, questions};
 use super::run_file::QueryFile;
 use super::target::Target;
-use super::{compare, describe, funnel_words, memory, times};
+use super::{compare, describe, funnel_words, memory, page, times};
 use crate::engine::relation::Relation;
 use crate::engine::{funnel, polars as engine};
 use crate::error::Error;
@@ -19,6 +19,7 @@ use crate::scan::builder::RowSettings;
 use crate::scan::redact::Redaction;
 use crate::scan::stops::Kernel;
 use crate::scan::wanted::Wanted;
+use crate::sink::page::Page;
 use crate::sink::{self, About, Format};
 use clap::{ArgMatches, FromArgMatches};
 use polars::prelude::DataFrame;
@@ -78,7 +79,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         questions.iter().for_each(|question| eprint!("{}", explanation(question)));
     }
     let begin = Instant::now();
-    let span = target.format == Format::Parquet;
+    let span = target.format == Format::Parquet || target.has_page();
     let quality = questions.iter().any(Question::is_quality);
     let wanted = questions.iter().fold(Wanted::default(), |wanted, question| wanted.or(question.wanted));
     // Programs are counted wherever people are, and in free SQL if they are to be left out.
@@ -102,6 +103,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     let mut loaded = load::load(options, &plan)?;
     let mut written = Ok(());
     let mut said = serde_json::Map::new();
+    let mut page = Page::default();
     for question in questions {
         let (mut result, mut notes) = evaluate(question, &loaded)?;
         if question.comparing.is_some() && !target.format.has_notes() && !options.quiet {
@@ -114,6 +116,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         // Of a comparison the report's rows are counted, each of which becomes a row a metric.
         let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
         let top = options.top.unwrap_or(question.top);
+        let whole = result.clone();
         if top > 0 {
             result = result.head(Some(top.saturating_mul(rows_each)));
         }
@@ -127,6 +130,12 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         if written.is_err() {
             break;
         }
+        if target.has_page() {
+            page::add(&mut page, question, target, &about, &whole, result.height())?;
+        }
+    }
+    if written.is_ok() && target.has_page() {
+        written = target.write_page(&page, &page::facts(options, &loaded)?);
     }
     let account = &loaded.account;
     if let Some(path) = &options.summary {

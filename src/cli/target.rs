@@ -2,6 +2,7 @@
 
 use super::args::{Common, When};
 use crate::error::Error;
+use crate::sink::page::{Facts, Page};
 use crate::sink::{self, About, Format, Style, write_atomically};
 use polars::prelude::DataFrame;
 use std::io::{IsTerminal, Write};
@@ -102,12 +103,30 @@ impl Target {
             }
             Place::File(path) => self.save(path, result, about),
             Place::Folder(folder) => {
-                let failed = |source| Error::Write { path: folder.clone(), source };
-                std::fs::create_dir_all(folder).map_err(failed)?;
-                let name = format!("{}.{}", about.name, self.format.endings()[0]);
-                self.save(&folder.join(name), result, about)
+                make_folder(folder)?;
+                self.save(&folder.join(self.file_name(&about.name)), result, about)
             }
         }
+    }
+
+    /// Whether there is a page beside the files.
+    pub fn has_page(&self) -> bool {
+        matches!(self.place, Place::Folder(_))
+    }
+
+    /// The file of a result among several.
+    pub fn file_name(&self, name: &str) -> String {
+        format!("{name}.{}", self.format.endings()[0])
+    }
+
+    /// Writes the page beside the files, whole or not at all.
+    ///
+    /// # Errors
+    /// `Error::Write`.
+    pub fn write_page(&self, page: &Page, facts: &Facts) -> Result<(), Error> {
+        let Place::Folder(folder) = &self.place else { return Ok(()) };
+        make_folder(folder)?;
+        write_atomically(&folder.join("index.html"), |out| page.write(facts, out))
     }
 
     fn save(&self, path: &Path, result: &DataFrame, about: &About) -> Result<(), Error> {
@@ -123,6 +142,10 @@ impl Target {
         let style = Style { color, width, picture: self.pictures, ascii: !is_utf8() };
         sink::write(self.format, result, about, &style, &mut stdout).map_err(Error::Stdout)
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })
 }
 
 fn named(format: Option<&str>) -> Result<Option<Format>, Error> {

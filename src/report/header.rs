@@ -37,6 +37,9 @@ pub struct Header {
     /// them also with `by COLUMN…` behind for a line or bars a value of those columns; `heatmap ROW COLUMN VALUE`; `funnel
     /// NAME VALUE`. The sink that draws reads it.
     pub chart: Option<String>,
+    /// The numbers that sum the report up: `LABEL = COLUMN`, `LABEL = COLUMN / COLUMN` or `LABEL = last COLUMN`, with commas
+    /// between them. The sink that shows them reads it.
+    pub headlines: Option<String>,
     /// An option and its values, each of which chooses the report `NAME-VALUE` in place of this one.
     pub variants: Option<(String, Vec<String>)>,
     /// The report that this is a variant of.
@@ -46,7 +49,7 @@ pub struct Header {
 }
 
 /// Reads a report's file: the first line `-- name: title`, further lines `-- key: value` (`group`, `params`, `columns`,
-/// `key`, `top`, `chart`, `variants`, `variant-of`, `generated`, or a column's or parameter's name with its meaning), then
+/// `key`, `top`, `chart`, `headlines`, `variants`, `variant-of`, `generated`, or a column's or parameter's name with its meaning), then
 /// SQL.
 ///
 /// # Errors
@@ -87,6 +90,7 @@ pub(super) fn parse_of(place: &str, text: &str) -> Result<Report, Error> {
             }
             "top" => header.top = value.parse().map_err(|_| wrong("not a number of rows"))?,
             "chart" => header.chart = Some(value.into()),
+            "headlines" => header.headlines = Some(value.into()),
             "variants" => {
                 header.variants = Some(variants(value).ok_or_else(|| wrong("not 'option value …'"))?)
             }

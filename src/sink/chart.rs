@@ -5,9 +5,9 @@ mod bar;
 mod funnel;
 mod heatmap;
 mod line;
-mod paint;
-pub mod points;
-pub mod timeline;
+pub(super) mod paint;
+pub(super) mod points;
+pub(super) mod timeline;
 
 use std::io::{self, Write};
 

@@ -7,6 +7,7 @@ mod csv;
 pub mod file;
 mod json;
 mod markdown;
+pub mod page;
 mod parquet;
 mod readable;
 mod table;

@@ -91,6 +91,11 @@ impl Iterator for Readable<'_> {
 }
 
 impl Readable<'_> {
+    /// Whether the column's numbers are fractions, shown as per cent.
+    pub fn is_share(&self) -> bool {
+        self.form == Form::Percent
+    }
+
     /// What a cell of this column, there or not, looks like; none for null.
     pub fn show(&self, cell: Cell<'_>) -> Option<String> {
         Some(match (cell, self.form) {

@@ -56,7 +56,8 @@ fn column(name: &str, rows: usize, random: &mut Random) -> Column {
     }
 }
 
-fn frames() -> Vec<(&'static str, DataFrame)> {
+/// Small results, each with the chart that is drawn of it.
+pub fn frames() -> Vec<(&'static str, DataFrame)> {
     let days = |days: &[i32]| Column::new("date".into(), days).cast(&DataType::Date).unwrap();
     let day = |n: usize| Column::new("date".into(), vec![20_157i32; n]).cast(&DataType::Date).unwrap();
     vec![

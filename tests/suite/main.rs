@@ -16,6 +16,7 @@ mod input;
 mod invariance;
 mod memory;
 mod oracle;
+mod page;
 mod people;
 mod queries;
 mod readme;

@@ -5,7 +5,7 @@ mod lint;
 
 use crate::harness::{folder_with, root, run, sample_lines, stdout, text};
 use loganalyze::report::{self, Entry, Funnel, Report, Step, marked};
-use loganalyze::sink::Chart;
+use loganalyze::sink::{Chart, page::Headline};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -116,6 +116,10 @@ fn every_header_is_complete() {
         let chart = header.chart.as_deref().unwrap_or_else(|| panic!("{name} has no chart"));
         let chart = Chart::parse(chart).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(chart.columns().all(|column| names.contains(column)), "{name}: {chart:?}");
+        let headlines = header.headlines.as_deref().map(Headline::parse_all).transpose().unwrap();
+        for headline in headlines.unwrap_or_default() {
+            assert!(headline.columns().iter().all(|column| names.contains(column)), "{name}: {headline:?}");
+        }
         assert_eq!(report.sql.trim().is_empty(), header.generated.is_some(), "{name}");
     }
 }

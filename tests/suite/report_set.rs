@@ -48,6 +48,7 @@ fn each_file_of_the_folder_is_what_its_own_command_writes() {
         let words = [&["report", "sample_logs", "-o", text(&out)], format, options].concat();
         assert_eq!(stdout(&words), "");
         let mut expected: Vec<String> = names().iter().map(|(name, _)| format!("{name}.{ending}")).collect();
+        expected.push("index.html".into());
         expected.sort();
         assert_eq!(files(&out), expected);
         for (name, _) in names() {
@@ -117,7 +118,7 @@ fn only_some_in_any_order_and_as_often_as_one_likes() {
     }
     let folder = tempfile::tempdir().unwrap();
     stdout(["report", "sample_logs", "--only", "product-views", "-o", text(folder.path())]);
-    assert_eq!(files(folder.path()), ["product-views.csv"]);
+    assert_eq!(files(folder.path()), ["index.html", "product-views.csv"]);
 }
 
 #[test]

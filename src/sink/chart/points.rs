@@ -24,6 +24,8 @@ pub struct Values<'a> {
     pub numbers: Vec<Option<f64>>,
     /// What the table shows.
     pub texts: Vec<String>,
+    /// Whether they are fractions that read as per cent.
+    pub share: bool,
     whole: bool,
     form: Readable<'a>,
 }
@@ -53,11 +55,13 @@ pub fn values<'a>(chart: &Chart, frame: &'a DataFrame) -> PolarsResult<Values<'a
         _ => None,
     };
     let series = column.as_materialized_series();
+    let form = readable(column)?;
     Ok(Values {
+        share: form.is_share(),
         numbers: cells(series)?.map(|cell| number(cell).filter(|number| number.is_finite())).collect(),
         texts: readable(column)?.map(|text| text.unwrap_or_else(|| NONE.into())).collect(),
         whole: kind(series)? == Kind::Int,
-        form: readable(column)?,
+        form,
     })
 }
 

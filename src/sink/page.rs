@@ -1,0 +1,319 @@
+//! Several results as one page for a browser: headline numbers, a chart and a table of each, what the columns mean, and the
+//! accounting of lines. The page loads nothing, from nowhere. Knows results and texts about them, not how they were made.
+
+mod figure;
+mod headline;
+
+use std::io::{self, Write};
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use polars::prelude::{DataFrame, PolarsResult};
+
+use super::About;
+use super::chart::timeline::moment;
+use super::readable::{columns, footer, visible};
+use figure::{Figure, figure};
+
+pub use headline::Headline;
+
+/// Rows of a result that the page shows as a table, the first.
+const ROWS: usize = 30;
+
+/// Nothing may be loaded, and only what stands in the page runs.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:; \
+                      base-uri 'none'; form-action 'none'";
+
+/// A column of a result and what it means.
+pub struct Definition {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+    /// What it means; empty where the name says it.
+    pub meaning: String,
+}
+
+/// A report as the page tells of it.
+pub struct Report<'a> {
+    /// What it answers, in one line.
+    pub title: &'a str,
+    /// The part of the catalogue that it stands in.
+    pub group: &'a str,
+    /// What its columns mean.
+    pub columns: Vec<Definition>,
+    /// The SQL that ran.
+    pub sql: &'a str,
+    /// The file with its rows, beside the page.
+    pub file: String,
+    /// Its numbers for the head of the page.
+    pub headlines: Vec<Headline>,
+}
+
+/// What the page says of the run.
+pub struct Facts {
+    /// The first and the last event's time, microseconds.
+    pub period: Option<(i64, i64)>,
+    /// How many lines became what, in one sentence.
+    pub accounting: String,
+    /// A row a file that was read.
+    pub files: DataFrame,
+    /// What was asked for: names and values.
+    pub options: Vec<(String, String)>,
+    /// The program and its version.
+    pub program: String,
+}
+
+/// A page that results are added to.
+#[derive(Default)]
+pub struct Page {
+    /// Label, number, and the report that it is from.
+    tiles: Vec<(String, String, String)>,
+    /// Groups in the order in which they came, each with the names of its reports and what the page shows of them.
+    groups: Vec<(String, Vec<(String, Markup)>)>,
+}
+
+impl Page {
+    /// Adds a report: `whole` is its result, of which the first `rows` rows are in its file.
+    ///
+    /// # Errors
+    /// Polars' own, where a column is of a type that it cannot give the cells of.
+    pub fn add(
+        &mut self,
+        report: &Report,
+        about: &About,
+        whole: &DataFrame,
+        rows: usize,
+    ) -> PolarsResult<()> {
+        let name = &about.name;
+        for headline in &report.headlines {
+            if let Some(value) = headline.value(whole)? {
+                self.tiles.push((headline.label.clone(), value, name.clone()));
+            }
+        }
+        let written = whole.head(Some(rows));
+        let figure = match &about.chart {
+            Some(chart) => figure(chart, &written)?,
+            None => None,
+        };
+        let part = html! {
+            article id=(name) aria-labelledby={ (name) "-title" } {
+                h3 id={ (name) "-title" } { (sentence(report.title)) " " code { (name) } }
+                @if let (Some(figure), Some(chart)) = (&figure, &about.chart) {
+                    (drawing(figure, &format!("{} by {}", chart.value, chart.by().join(", "))))
+                }
+                (table(&written.head(Some(ROWS)), &format!("{name}: {}", report.title), &report.columns)?)
+                p.notes {
+                    @if rows > ROWS { "first " (ROWS) " of " }
+                    (footer(rows, about).join(" · ")) " · "
+                    a href=(report.file) download { (report.file) }
+                }
+                (definitions(report))
+            }
+        };
+        let group = if report.group.is_empty() { "reports" } else { report.group };
+        match self.groups.iter_mut().find(|(known, _)| known == group) {
+            Some((_, parts)) => parts.push((name.clone(), part)),
+            None => self.groups.push((group.to_owned(), vec![(name.clone(), part)])),
+        }
+        Ok(())
+    }
+
+    /// Writes the page. The same results and facts give the same bytes.
+    ///
+    /// # Errors
+    /// What `out` answers.
+    pub fn write(&self, facts: &Facts, out: &mut dyn Write) -> io::Result<()> {
+        let files = table(&facts.files, "Files read", &[]).map_err(io::Error::other)?;
+        let title = title(facts);
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(POLICY);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="referrer" content="no-referrer";
+                    meta name="generator" content=(facts.program);
+                    title { (title) }
+                    style { (PreEscaped(include_str!("page/page.css"))) }
+                }
+                body {
+                    a.skip href="#main" { "Skip to the reports" }
+                    header {
+                        h1 { (title) }
+                        p.period { (period(facts)) }
+                    }
+                    (self.contents())
+                    main #main {
+                        (self.headlines())
+                        @for (group, parts) in &self.groups {
+                            section aria-labelledby={ "group-" (anchor(group)) } {
+                                h2 id={ "group-" (anchor(group)) } { (sentence(group)) }
+                                @for (_, part) in parts { (part) }
+                            }
+                        }
+                        (about_the_run(facts, &files))
+                    }
+                    footer { p { "Made by " (facts.program) } }
+                    script { (PreEscaped(plotly())) }
+                    script { (PreEscaped(include_str!("page/page.js"))) }
+                }
+            }
+        };
+        out.write_all(page.into_string().as_bytes())
+    }
+
+    fn contents(&self) -> Markup {
+        html! {
+            nav aria-label="Reports" {
+                details open {
+                    summary { "Reports" }
+                    @for (group, parts) in &self.groups {
+                        p { (sentence(group)) }
+                        ul { @for (name, _) in parts { li { a href={ "#" (name) } { (name) } } } }
+                    }
+                    p { "This run" }
+                    ul { li { a href="#run" { "lines and files" } } }
+                }
+            }
+        }
+    }
+
+    fn headlines(&self) -> Markup {
+        html! {
+            @if !self.tiles.is_empty() {
+                section.tiles aria-label="In short" {
+                    @for (label, value, name) in &self.tiles {
+                        a href={ "#" (name) } { span.label { (label) } " " span.value { (value) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn title(facts: &Facts) -> String {
+    match facts.period {
+        None => "Activity report".into(),
+        Some((first, last)) => {
+            let [first, last] = [first, last].map(|time| moment(time, "%Y-%m-%d"));
+            if first == last {
+                format!("Activity report {first}")
+            } else {
+                format!("Activity report {first} to {last}")
+            }
+        }
+    }
+}
+
+fn period(facts: &Facts) -> Markup {
+    html! {
+        @if let Some((first, last)) = facts.period {
+            "First event " time { (moment(first, "%Y-%m-%d %H:%M:%S")) } ", last event "
+            time { (moment(last, "%Y-%m-%d %H:%M:%S")) } ". "
+        }
+        (facts.accounting) "."
+    }
+}
+
+/// The place of a chart; the script draws into it what stands beside it as data.
+fn drawing(figure: &Figure, what: &str) -> Markup {
+    // In a script element, only a tag could end the data.
+    let data = figure.plot.to_string().replace('<', "\\u003c");
+    let height = figure.plot["layout"]["height"].as_u64().unwrap_or_default();
+    html! {
+        figure hidden {
+            figcaption { (visible(what)) @if !figure.note.is_empty() { ". " (visible(&figure.note)) } }
+            div.plot role="img" aria-label={ "Chart of " (visible(what)) "; the table has the numbers" }
+                style={ "height:" (height) "px" } {}
+            script type="application/json" { (PreEscaped(data)) }
+        }
+    }
+}
+
+/// A table that scrolls within the page where it is too wide for it. What a column means is said where the pointer is.
+fn table(frame: &DataFrame, caption: &str, definitions: &[Definition]) -> PolarsResult<Markup> {
+    let mut cells = columns(frame)?;
+    let meaning = |name: &str| {
+        let known = definitions.iter().find(|column| column.name == name);
+        known.map(|column| column.meaning.as_str()).filter(|meaning| !meaning.is_empty())
+    };
+    Ok(html! {
+        div.table role="region" tabindex="0" aria-label=(caption) {
+            table {
+                caption { (caption) }
+                thead { tr { @for column in &cells { th scope="col" .number[column.right] title=[meaning(&column.name)] { (column.name) } } } }
+                tbody {
+                    @for _ in 0..frame.height() {
+                        tr {
+                            @for column in &mut cells {
+                                @match (column.right, column.next().flatten()) {
+                                    (right, Some(text)) => td .number[right] { (text) },
+                                    (right, None) => td.null .number[right] { "–" },
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn definitions(report: &Report) -> Markup {
+    html! {
+        details {
+            summary { "Columns and SQL" }
+            dl {
+                @for column in &report.columns {
+                    dt { code { (column.name) } " " span.type { (column.kind) } }
+                    dd { (column.meaning) }
+                }
+            }
+            pre tabindex="0" { code { (visible_lines(report.sql.trim())) } }
+        }
+    }
+}
+
+/// Where the numbers come from: lines, files, what was asked for.
+fn about_the_run(facts: &Facts, files: &Markup) -> Markup {
+    html! {
+        section #run aria-labelledby="run-title" {
+            h2 id="run-title" { "This run" }
+            article {
+                h3 { "Every line accounted for" }
+                p { (facts.accounting) "." }
+                (files)
+                dl.options {
+                    @for (name, value) in &facts.options { dt { (name) } dd { (visible(value)) } }
+                }
+            }
+        }
+    }
+}
+
+/// Text with its line ends, and nothing else that a browser would not show.
+fn visible_lines(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// A title as a sentence begins.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().collect::<String>() + letters.as_str())
+        .unwrap_or_default()
+}
+
+fn anchor(group: &str) -> String {
+    group.replace(' ', "-")
+}
+
+/// The script that draws, out of the elements that its crate makes for a page: the other is for formulas.
+fn plotly() -> String {
+    let elements = plotly::Plot::offline_js_sources();
+    let script = elements.split_once('>').and_then(|(_, rest)| rest.split_once("</script>"));
+    script.map_or_else(String::new, |(script, _)| script.to_owned())
+}

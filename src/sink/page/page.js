@@ -1,0 +1,56 @@
+// Draws each chart when it is about to be seen, in the colours of the page, which may change.
+(() => {
+  const plots = new Set();
+  const color = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+  const template = () => {
+    const axis = { gridcolor: color('line'), zerolinecolor: color('line-strong'), linecolor: color('line-strong'), tickfont: { color: color('muted') }, title: { font: { color: color('muted') } } };
+    return {
+      layout: {
+        colorway: [1, 2, 3, 4, 5, 6, 7, 8].map(number => color(`series-${number}`)),
+        font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: color('ink') },
+        paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
+        xaxis: axis, yaxis: axis,
+        legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom' },
+        hoverlabel: { align: 'left', bgcolor: color('card'), bordercolor: color('line-strong'), font: { color: color('ink') } },
+        dragmode: matchMedia('(pointer: coarse)').matches ? false : 'zoom',
+      },
+      data: {
+        heatmap: [{ colorscale: [[0, color('heat-0')], [0.5, color('heat-1')], [1, color('heat-2')]], colorbar: { tickfont: { color: color('muted') } } }],
+        funnel: [{ marker: { color: color('series-1') }, connector: { fillcolor: color('connector'), line: { width: 0 } } }],
+      },
+    };
+  };
+
+  const draw = figure => {
+    const plot = figure.querySelector('.plot');
+    if (plots.has(plot)) return;
+    plots.add(plot);
+    const { data, layout } = JSON.parse(figure.querySelector('script').textContent);
+    Plotly.newPlot(plot, data, { ...layout, template: template() }, { displayModeBar: false, responsive: true });
+  };
+
+  const figures = document.querySelectorAll('figure');
+  figures.forEach(figure => { figure.hidden = false; });
+  const observer = new IntersectionObserver(entries => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) {
+        observer.unobserve(entry.target);
+        draw(entry.target);
+      }
+    }
+  }, { rootMargin: '400px' });
+  figures.forEach(figure => observer.observe(figure));
+
+  // Where the reports do not stand beside the page, their list would be in the way.
+  const list = document.querySelector('nav details');
+  const wide = matchMedia('(min-width: 64rem)');
+  const place = () => { list.open = wide.matches; };
+  wide.addEventListener('change', place);
+  place();
+
+  const recolor = () => plots.forEach(plot => Plotly.relayout(plot, { template: template() }));
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolor);
+  matchMedia('print').addEventListener('change', recolor);
+  addEventListener('beforeprint', () => figures.forEach(draw));
+})();
