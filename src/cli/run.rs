@@ -102,25 +102,8 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     let mut loaded = load::load(options, &plan)?;
     let mut written = Ok(());
     for question in questions {
-        let (mut result, mut notes) = evaluate(question, &loaded)?;
-        if question.comparing.is_some() && !target.format.has_notes() && !options.quiet {
-            notes.iter().for_each(|note| eprintln!("note: {note}"));
-        }
-        notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
         loaded.account.seconds = begin.elapsed().as_secs_f64();
-        let total_rows = total_rows(question, &result, &loaded)?;
-        // Of a comparison the report's rows are counted, each of which becomes a row a metric.
-        let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
-        let top = options.top.unwrap_or(question.top);
-        if top > 0 {
-            result = result.head(Some(top.saturating_mul(rows_each)));
-        }
-        let metadata = metadata(question, options, &loaded);
-        if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
-            chart.check(&result)?;
-        }
-        let chart = question.chart.clone();
-        let about = About { name: question.name.clone(), total_rows, notes, metadata, chart };
+        let (result, about) = answered(question, options, target.format, &loaded)?;
         written = target.write(&result, &about, &question.title);
         if written.is_err() {
             break;
@@ -134,6 +117,33 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         eprintln!("{}", account.sentence());
     }
     written
+}
+
+/// The rows of a question that are to be shown, and what is said about them.
+fn answered(
+    question: &Question,
+    options: &Common,
+    format: Format,
+    loaded: &Loaded,
+) -> Result<(DataFrame, About), Error> {
+    let (mut result, mut notes) = evaluate(question, loaded)?;
+    if question.comparing.is_some() && !format.has_notes() && !options.quiet {
+        notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
+    let total_rows = total_rows(question, &result, loaded)?;
+    // Of a comparison the report's rows are counted, each of which becomes a row a metric.
+    let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
+    let top = options.top.unwrap_or(question.top);
+    if top > 0 {
+        result = result.head(Some(top.saturating_mul(rows_each)));
+    }
+    if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
+        chart.check(&result)?;
+    }
+    let (name, chart) = (question.name.clone(), question.chart.clone());
+    let metadata = metadata(question, options, loaded);
+    Ok((result, About { name, total_rows, notes, metadata, chart }))
 }
 
 /// The times that the questions are about.
