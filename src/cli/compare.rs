@@ -87,7 +87,9 @@ fn report_command(name: &str, report: &Report) -> Command {
 /// `Error::Usage` for a report or a metric that cannot be compared.
 pub fn question(question: Question, matches: &ArgMatches) -> Result<Question, Error> {
     let Some(report) = question.report else {
-        return Err(Error::Usage(format!("{} is no report: it has no columns to compare", question.name)));
+        return Err(Error::Usage(
+            "SQL alone cannot be compared: add '-- columns: …' and '-- key: …' to the file's header".into(),
+        ));
     };
     let metrics = matches.get_many::<String>("metric").into_iter().flatten();
     let columns = Comparison::of(&report, &metrics.map(|metric| metric.trim()).collect::<Vec<_>>())?;
@@ -136,6 +138,11 @@ pub fn evaluate(
 ) -> Result<(DataFrame, Vec<String>), Error> {
     let (this, before) = (&loaded.ranges[0], &loaded.ranges[1]);
     let mut notes = vec![format!("this period: {}; before: {}", in_words(this), in_words(before))];
+    let [long, long_before] = [this, before].map(|period| period.end - period.start);
+    if long != long_before {
+        let [long, long_before] = [long, long_before].map(times::shown_duration);
+        notes.push(format!("the periods are not equally long: {long} and {long_before}"));
+    }
     let mut of = |name: &str, period: &Range<i64>| {
         let events = loaded.relation.within(period);
         let result = rows(question, &events)?;

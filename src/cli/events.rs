@@ -30,7 +30,7 @@ const FILTERS: [Filter; 9] = [
 
 /// The columns that are shown unless others are asked for, the most telling first: a terminal may be narrow.
 const COLUMNS: [&str; 8] =
-    ["timestamp", "event_type", "visitor_id", "user_id", "product", "page", "response_status", "kind"];
+    ["timestamp", "event_type", "visitor_id", "page", "product", "user_id", "response_status", "kind"];
 
 /// How many rows are shown unless `--top` says otherwise.
 const TOP: usize = 20;

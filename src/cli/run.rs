@@ -105,33 +105,15 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     let mut said = serde_json::Map::new();
     let mut page = Page::default();
     for question in questions {
-        let (mut result, mut notes) = evaluate(question, &loaded)?;
-        if question.comparing.is_some() && !target.format.has_notes() && !options.quiet {
-            notes.iter().for_each(|note| eprintln!("note: {note}"));
-        }
-        notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
-        said.insert(question.name.clone(), notes.clone().into());
         loaded.account.seconds = begin.elapsed().as_secs_f64();
-        let total_rows = total_rows(question, &result, &loaded)?;
-        // Of a comparison the report's rows are counted, each of which becomes a row a metric.
-        let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
-        let top = options.top.unwrap_or(question.top);
-        let whole = result.clone();
-        if top > 0 {
-            result = result.head(Some(top.saturating_mul(rows_each)));
-        }
-        let metadata = metadata(question, options, &loaded, &notes);
-        if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
-            chart.check(&result)?;
-        }
-        let chart = question.chart.clone();
-        let about = About { name: question.name.clone(), total_rows, notes, metadata, chart };
-        written = target.write(&result, &about, &question.title);
+        let Answer { whole, shown, about } = answered(question, options, target.format, &loaded)?;
+        said.insert(question.name.clone(), about.notes.clone().into());
+        written = target.write(&shown, &about, &question.title);
         if written.is_err() {
             break;
         }
         if target.has_page() {
-            page::add(&mut page, question, target, &about, &whole, result.height())?;
+            page::add(&mut page, question, target, &about, &whole, shown.height())?;
         }
     }
     if written.is_ok() && target.has_page() {
@@ -145,6 +127,34 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         eprintln!("{}", account.sentence());
     }
     written
+}
+
+/// What a question's answer is.
+struct Answer {
+    /// All rows.
+    whole: DataFrame,
+    /// Those that are to be shown.
+    shown: DataFrame,
+    about: About,
+}
+
+fn answered(question: &Question, options: &Common, format: Format, loaded: &Loaded) -> Result<Answer, Error> {
+    let (whole, mut notes) = evaluate(question, loaded)?;
+    if question.comparing.is_some() && !format.has_notes() && !options.quiet {
+        notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
+    let total_rows = total_rows(question, &whole, loaded)?;
+    // Of a comparison the report's rows are counted, each of which becomes a row a metric.
+    let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
+    let top = options.top.unwrap_or(question.top);
+    let shown = if top > 0 { whole.head(Some(top.saturating_mul(rows_each))) } else { whole.clone() };
+    if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
+        chart.check(&shown)?;
+    }
+    let (name, chart) = (question.name.clone(), question.chart.clone());
+    let metadata = metadata(question, options, loaded, &notes);
+    Ok(Answer { whole, shown, about: About { name, total_rows, notes, metadata, chart } })
 }
 
 /// The times that the questions are about.

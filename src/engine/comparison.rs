@@ -125,3 +125,78 @@ fn of_metric(both: &DataFrame, of: &Comparison, metric: &ResultColumn) -> Polars
         .with_column(rate)
         .collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::report::parse;
+
+    fn days(days: &[Option<i32>]) -> Column {
+        Column::new("day".into(), days).cast(&DataType::Date).unwrap()
+    }
+
+    fn frame(
+        of: &[Option<i32>],
+        codes: &[Option<&str>],
+        counts: &[Option<i64>],
+        means: &[Option<f64>],
+    ) -> DataFrame {
+        let columns = vec![
+            days(of),
+            Column::new("code".into(), codes),
+            Column::new("n".into(), counts),
+            Column::new("mean".into(), means),
+        ];
+        DataFrame::new(of.len(), columns).unwrap()
+    }
+
+    fn columns(asked: &[&str]) -> Comparison {
+        let report = parse(
+            "-- a: b\n-- columns: day date, code text, n bigint, mean double\n-- key: day code\n-- chart: bar day n\n",
+        );
+        Comparison::of(&report.unwrap(), asked).unwrap()
+    }
+
+    #[test]
+    fn days_move_nulls_find_nulls_and_only_counts_become_zero() {
+        let this = frame(&[Some(10), None], &[Some("a"), None], &[Some(4), None], &[Some(2.0), None]);
+        let before = frame(
+            &[Some(4), None, Some(3)],
+            &[Some("b"), None, Some("a")],
+            &[Some(7), Some(0), Some(2)],
+            &[Some(3.0), Some(1.0), Some(0.0)],
+        );
+        let found = compare(&this, &before, &columns(&["all"]), 7 * DAY).unwrap();
+        let expected = df!(
+            "day" => [Some(10), Some(10), None, None, Some(11), Some(11)],
+            "code" => [Some("a"), Some("a"), None, None, Some("b"), Some("b")],
+            "metric" => ["n", "mean", "n", "mean", "n", "mean"],
+            "value" => [Some(4.0), Some(2.0), None, None, Some(0.0), None],
+            "before" => [Some(2.0), Some(0.0), Some(0.0), Some(1.0), Some(7.0), Some(3.0)],
+            "change" => [Some(2.0), Some(2.0), None, None, Some(-7.0), None],
+            "change_rate" => [Some(1.0), None, None, None, Some(-1.0), None],
+        );
+        let mut expected = expected.unwrap();
+        expected.with_column(days(&[Some(10), Some(10), None, None, Some(11), Some(11)])).unwrap();
+        assert!(found.equals_missing(&expected), "{:?}", found.columns());
+    }
+
+    #[test]
+    fn counts_stay_whole_numbers_and_nothing_beside_nothing_is_nothing() {
+        let none = frame(&[], &[], &[], &[]);
+        let one = frame(&[Some(1)], &[None], &[Some(3)], &[None]);
+        let found = compare(&one, &none, &columns(&[]), DAY).unwrap();
+        assert_eq!(found.column("value").unwrap().dtype(), &DataType::Int64);
+        assert_eq!(found.column("before").unwrap().i64().unwrap().get(0), Some(0));
+        assert_eq!(compare(&none, &none, &columns(&["all"]), DAY).unwrap().height(), 0);
+        assert_eq!(compare(&none, &none, &columns(&[]), DAY).unwrap().schema(), found.schema());
+    }
+
+    #[test]
+    fn rows_with_one_key_are_refused() {
+        let twice = frame(&[None, None], &[None, None], &[Some(1), Some(2)], &[None, None]);
+        let none = frame(&[], &[], &[], &[]);
+        assert!(compare(&none, &twice, &columns(&[]), 0).is_err());
+    }
+}

@@ -38,7 +38,7 @@ impl Comparison {
     /// # Errors
     /// `Error::Usage` for a metric that the report does not have, or a report that cannot be compared.
     pub fn of(report: &Report, asked: &[&str]) -> Result<Comparison, Error> {
-        let Header { name, columns, key, chart, .. } = &report.header;
+        let Header { name, columns, key, .. } = &report.header;
         if key.is_empty() {
             return Err(Error::Usage(format!(
                 "{name} does not say which columns tell its rows apart: add '-- columns: …' and '-- key: …' to its header"
@@ -55,29 +55,7 @@ impl Comparison {
                 column.name
             )));
         }
-        let number = |name: &str| numbers.iter().find(|column| column.name == name);
-        let metrics = match asked {
-            [] => {
-                let drawn = chart.iter().flat_map(|chart| chart.split_whitespace()).find_map(number);
-                drawn.or(numbers.first()).into_iter().cloned().collect()
-            }
-            ["all"] => numbers.clone(),
-            _ => {
-                let unknown = |metric: &&str| {
-                    let names: Vec<&str> = numbers.iter().map(|column| column.name.as_str()).collect();
-                    let near = did_you_mean(metric, names.iter().copied());
-                    Error::Usage(format!(
-                        "{name} has no metric '{metric}'{near}: it has {}",
-                        names.join(", ")
-                    ))
-                };
-                let metrics = asked.iter().map(|name| number(name).cloned().ok_or_else(|| unknown(name)));
-                metrics.collect::<Result<Vec<_>, _>>()?
-            }
-        };
-        if metrics.is_empty() {
-            return Err(Error::Usage(format!("{name} has no number that could be compared")));
-        }
+        let metrics = metrics(&report.header, &numbers, asked)?;
         Ok(Comparison { key: keys, labels, metrics })
     }
 
@@ -116,6 +94,32 @@ impl Comparison {
     pub fn has_times(&self) -> bool {
         self.key.iter().any(|column| matches!(column.kind, Type::Date | Type::Timestamp))
     }
+}
+
+/// Those of these numbers that are asked for, or else the one that the report's chart draws.
+fn metrics(header: &Header, numbers: &[ResultColumn], asked: &[&str]) -> Result<Vec<ResultColumn>, Error> {
+    let number = |name: &str| numbers.iter().find(|column| column.name == name);
+    let Header { name, chart, .. } = header;
+    let metrics: Vec<ResultColumn> = match asked {
+        ["all"] => numbers.to_vec(),
+        [] => {
+            let drawn = chart.iter().flat_map(|chart| chart.split_whitespace()).find_map(number);
+            drawn.or(numbers.first()).into_iter().cloned().collect()
+        }
+        _ => {
+            let unknown = |metric: &str| {
+                let names: Vec<&str> = numbers.iter().map(|column| column.name.as_str()).collect();
+                let near = did_you_mean(metric, names.iter().copied());
+                Error::Usage(format!("{name} has no metric '{metric}'{near}: it has {}", names.join(", ")))
+            };
+            let metric = |name: &&str| number(name).cloned().ok_or_else(|| unknown(name));
+            asked.iter().map(metric).collect::<Result<_, _>>()?
+        }
+    };
+    if metrics.is_empty() {
+        return Err(Error::Usage(format!("{name} has no number that could be compared")));
+    }
+    Ok(metrics)
 }
 
 fn is_result(name: &str) -> bool {

@@ -15,6 +15,8 @@ pub struct Readable<'a> {
     pub name: String,
     /// Whether it holds numbers, which line up on the right.
     pub right: bool,
+    /// Whether a part of a cell says nothing: of numbers, dates and times.
+    pub whole: bool,
     form: Form,
     cells: Cells<'a>,
 }
@@ -75,6 +77,7 @@ pub fn readable(column: &Column) -> PolarsResult<Readable<'_>> {
     Ok(Readable {
         name: visible(column.name()).into_owned(),
         right: matches!(kind, Kind::Int | Kind::Float | Kind::Number),
+        whole: !matches!(kind, Kind::Bool | Kind::Text),
         form: form(column.name(), kind, cells(series)?),
         cells: cells(series)?,
     })

@@ -15,7 +15,7 @@ use super::{About, Style};
 const GAP: u16 = 2;
 
 /// A text column narrower than this says too little: columns on the right are left out instead.
-const NARROW: u16 = 8;
+const NARROW: u16 = 12;
 
 /// The widest cell where no terminal sets a limit: all other rows are padded to it.
 const WIDEST: u16 = 10_000;
@@ -60,7 +60,7 @@ fn table(frame: &DataFrame, style: &Style) -> io::Result<Table> {
     let last = columns.len() - 1;
     for (index, (column, of)) in table.column_iter_mut().zip(&columns).enumerate() {
         column.set_padding((0, if index < last { GAP } else { 0 }));
-        if of.right {
+        if of.whole {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
@@ -177,6 +177,13 @@ a b c d e f g h…  x                    5
 "
         );
         assert!(shown.lines().all(|line| line.width() <= 40));
+    }
+
+    #[test]
+    fn times_are_whole_or_left_out() {
+        let frame = every_type().select(["name", "at"]).unwrap();
+        assert!(at_width(&frame, 34).contains("2025-03-10 01:05:44.107"));
+        assert!(at_width(&frame, 32).contains("left out: at\n"));
     }
 
     #[test]

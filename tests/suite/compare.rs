@@ -184,12 +184,26 @@ fn the_periods_are_said() {
             "before: no events before 2025-03-10T04:51:15.043574"
         ]
     );
+    assert_eq!(
+        said(&["--since", "2025-03-12", "--until", "2025-03-14", "--with", "2025-03-11..2025-03-12"])[1..],
+        ["the periods are not equally long: 2d and 1d"]
+    );
     // Where there is nothing below a table, it is on standard error.
     let csv = run(["compare", "event-counts", "sample_logs"]);
     assert!(csv.stderr.starts_with("note: this period: 2025-03-13 until"), "{}", csv.stderr);
     assert_eq!(run(["compare", "event-counts", "sample_logs", "--quiet"]).stderr, "");
     let empty = run(["compare", "event-counts", "no such logs", "--allow-empty"]);
     assert_eq!(empty.stdout, "event_type,metric,value,before,change,change_rate\n", "{}", empty.stderr);
+}
+
+#[test]
+fn a_moment_between_the_periods_is_in_one_of_them() {
+    let line = |day: u32| format!("{{\"timestamp\": \"2025-03-0{day}T00:00:00\", \"event_type\": \"x\"}}\n");
+    let log: String = [6, 7, 8, 8, 8, 9].into_iter().map(line).collect();
+    let folder = folder_with(&[("user_activity.log", log.as_bytes())]);
+    let period = ["--since", "2025-03-08", "--until", "2025-03-09"];
+    let csv = stdout([&["compare", "event-counts", text(folder.path())], &period[..]].concat());
+    assert!(csv.ends_with("\nx,actions,3,1,2,2.0\n"), "{csv}");
 }
 
 #[test]
@@ -284,8 +298,12 @@ fn a_query_file_with_a_key_is_compared() {
     assert!(found.len() > expected.len() && compared.contains(",left_it,"), "{compared}");
     let twice = b"-- columns: page text, n bigint\n-- key: page\nSELECT page, quantity AS n FROM events";
     let no_key = b"-- columns: page text, n bigint\nSELECT page, quantity AS n FROM events";
-    let folder = folder_with(&[("twice.sql", twice), ("no_key.sql", no_key)]);
-    for (name, code, hint) in [("twice.sql", 1, "several have the same page"), ("no_key.sql", 2, "-- key:")] {
+    let folder = folder_with(&[("twice.sql", twice), ("no_key.sql", no_key), ("sql.sql", b"SELECT 1 AS n")]);
+    for (name, code, hint) in [
+        ("twice.sql", 1, "several have the same page"),
+        ("no_key.sql", 2, "-- key:"),
+        ("sql.sql", 2, "SQL alone cannot be compared"),
+    ] {
         let output = run(["compare", text(&folder.path().join(name)), "sample_logs"]);
         assert_eq!((output.code, output.stdout.as_str()), (code, ""), "{}", output.stderr);
         assert!(output.stderr.contains(hint), "{}", output.stderr);

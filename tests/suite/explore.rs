@@ -36,7 +36,7 @@ fn sorted(mut rows: Vec<Row>, columns: &[&str], newest: bool) -> Vec<Row> {
 }
 
 const DEFAULT: [&str; 8] =
-    ["timestamp", "event_type", "visitor_id", "user_id", "product", "page", "response_status", "kind"];
+    ["timestamp", "event_type", "visitor_id", "page", "product", "user_id", "response_status", "kind"];
 
 #[test]
 fn each_filter_keeps_the_events_that_meet_it() {
