@@ -106,7 +106,7 @@ pub fn asked(mut report: Report, matches: &ArgMatches) -> Result<(Report, Funnel
         funnel.lose_after(step)?;
         report = report::find("funnel-lost-after")?;
     }
-    funnel::check(&funnel, &engine::no_events()?)?;
+    funnel::check(&funnel, &engine::no_events())?;
     if let Some(column) = funnel.breakdown_column() {
         report.header.key.insert(0, column.name.clone());
         report.header.columns.insert(0, column);

@@ -96,9 +96,7 @@ pub fn query(sql: &str, events: &Relation) -> Result<DataFrame, Error> {
 /// # Errors
 /// As [`query`].
 pub fn dry_run(sql: &str) -> Result<DataFrame, Error> {
-    let columns = schema::COLUMNS.iter().map(|column| Field::new(column.name.into(), data_type(column.kind)));
-    let events = DataFrame::empty_with_schema(&Schema::from_iter(columns));
-    let schema = plan(sql, events.lazy()).and_then(|mut plan| plan.collect_schema());
+    let schema = plan(sql, no_events().lazy()).and_then(|mut plan| plan.collect_schema());
     schema.map(|schema| DataFrame::empty_with_schema(&schema)).map_err(|error| explain(&error))
 }
 
@@ -133,13 +131,9 @@ pub fn check_condition(option: &str, condition: &str, events: &Relation) -> Resu
 }
 
 /// No events, but all columns.
-///
-/// # Errors
-/// `Error::Query` if Polars gives out.
-pub fn no_events() -> Result<Relation, Error> {
-    let column = |column: &schema::Column| Column::new_empty(column.name.into(), &data_type(column.kind));
-    let frame = DataFrame::new(0, schema::COLUMNS.iter().map(column).collect()).map_err(failed)?;
-    Ok(Relation::in_memory(frame))
+pub fn no_events() -> Relation {
+    let columns = schema::COLUMNS.iter().map(|column| Field::new(column.name.into(), data_type(column.kind)));
+    Relation::in_memory(DataFrame::empty_with_schema(&Schema::from_iter(columns)))
 }
 
 pub(super) fn explain(error: &PolarsError) -> Error {
