@@ -108,6 +108,8 @@ pub fn asked(mut report: Report, matches: &ArgMatches) -> Result<(Report, Funnel
     }
     funnel::check(&funnel, &engine::no_events())?;
     if let Some(column) = funnel.breakdown_column() {
+        let what = if funnel.lost_after.is_some() { "page" } else { "name" };
+        report.header.chart = Some(format!("heatmap breakdown {what} visitors"));
         report.header.key.insert(0, column.name.clone());
         report.header.columns.insert(0, column);
     }

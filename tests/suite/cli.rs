@@ -74,6 +74,17 @@ fn what_is_said_of_a_result_is_in_its_file_and_in_the_summary() {
 }
 
 #[test]
+fn a_breakdown_of_a_funnel_is_drawn_a_line_a_value() {
+    for (more, head) in
+        [(&[][..], "visitors by breakdown, name"), (&["--lost-after", "1"], "visitors by breakdown, page")]
+    {
+        let words = ["funnel", "sample_logs", "--breakdown", "weekday", "--chart"];
+        let drawn = stdout([&words[..], more].concat());
+        assert!(drawn.starts_with(head) && drawn.contains("\n4 "), "{drawn}");
+    }
+}
+
+#[test]
 fn a_reader_that_stops_early_is_no_error() {
     let mut child = program()
         .args(["sql", "SELECT * FROM events", "sample_logs"])
