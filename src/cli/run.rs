@@ -23,6 +23,7 @@ use crate::sink::page::Page;
 use crate::sink::{self, About, Format};
 use clap::{ArgMatches, FromArgMatches};
 use polars::prelude::DataFrame;
+use rayon::prelude::*;
 use std::io::Write;
 use std::ops::Range;
 use std::time::Instant;
@@ -104,9 +105,10 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     let mut written = Ok(());
     let mut said = serde_json::Map::new();
     let mut page = Page::default();
-    for question in questions {
-        loaded.account.seconds = begin.elapsed().as_secs_f64();
-        let Answer { whole, shown, about } = answered(question, options, target.format, &loaded)?;
+    let results = evaluate_all(questions, &loaded)?;
+    loaded.account.seconds = begin.elapsed().as_secs_f64();
+    for (question, result) in questions.iter().zip(results) {
+        let Answer { whole, shown, about } = answered(question, result, options, target.format, &loaded)?;
         said.insert(question.name.clone(), about.notes.clone().into());
         written = target.write(&shown, &about, &question.title);
         if written.is_err() {
@@ -138,8 +140,14 @@ struct Answer {
     about: About,
 }
 
-fn answered(question: &Question, options: &Common, format: Format, loaded: &Loaded) -> Result<Answer, Error> {
-    let (whole, mut notes) = evaluate(question, loaded)?;
+/// What is to be shown of the rows of a question and said about them.
+fn answered(
+    question: &Question,
+    (whole, mut notes): (DataFrame, Vec<String>),
+    options: &Common,
+    format: Format,
+    loaded: &Loaded,
+) -> Result<Answer, Error> {
     if question.comparing.is_some() && !format.has_notes() && !options.quiet {
         notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
@@ -237,6 +245,17 @@ const ROWS_SHARE: usize = 4;
 fn threads(options: &Common) -> usize {
     let given = options.threads.map(std::num::NonZero::get);
     given.or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get)).unwrap_or(1)
+}
+
+/// What [`evaluate`] gives for each question: side by side, for a query over few events leaves cores idle; but not of events
+/// in temporary files, for then each takes as much memory as it may.
+fn evaluate_all(questions: &[Question], loaded: &Loaded) -> Result<Vec<(DataFrame, Vec<String>)>, Error> {
+    let evaluate = |question: &Question| evaluate(question, loaded);
+    if loaded.relation.is_in_memory() {
+        questions.par_iter().map(evaluate).collect()
+    } else {
+        questions.iter().map(evaluate).collect()
+    }
 }
 
 /// The result and what is to be said of it.

@@ -22,6 +22,11 @@ impl Relation {
         Relation { pieces: vec![whole.clone()], whole, engine: Engine::InMemory }
     }
 
+    /// Whether the events are in memory.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.engine, Engine::InMemory)
+    }
+
     /// The plan that begins with these events.
     pub fn lazy(&self) -> LazyFrame {
         self.whole.clone()
