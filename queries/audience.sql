@@ -5,6 +5,7 @@
 -- columns: start timestamp, visitors bigint, new_visitors bigint, users bigint, sessions bigint, page_views bigint
 -- key: start
 -- top: 0
+-- headlines: New visitors = new_visitors
 -- chart: line start visitors
 -- start: when the row's time begins; a time of which there is no line has no row
 -- visitors: distinct visitors who made a request

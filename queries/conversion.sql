@@ -3,6 +3,7 @@
 -- columns: date date, visitors bigint, viewers bigint, cart_visitors bigint, checkout_visitors bigint, purchasers bigint, purchases bigint, view_rate double, cart_rate double, checkout_rate double, conversion double
 -- key: date
 -- top: 0
+-- headlines: Purchases = purchases
 -- chart: line date conversion
 -- visitors: distinct visitors who made a request on this day
 -- viewers: distinct visitors who saw a product; this and the next three mind no order, which funnel does

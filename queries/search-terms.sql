@@ -3,6 +3,7 @@
 -- columns: term text, searches bigint, visitors bigint, zero_results bigint, led_to_view bigint, view_rate double
 -- key: term
 -- top: 10
+-- headlines: Searches that found nothing = zero_results / searches
 -- chart: bar term searches
 -- term: the exact text, blanks and all
 -- searches: how often it was searched for; a search that wrote two lines counts once

@@ -3,6 +3,7 @@
 -- columns: date date, sessions bigint, visitors bigint, page_views bigint, pages_per_session double, bounces bigint, bounce_rate double, median_seconds double, p90_seconds double
 -- key: date
 -- top: 0
+-- headlines: Sessions = sessions, Bounce rate = bounces / sessions
 -- chart: line date sessions
 -- date: the day the session began on; midnight does not split it (--split-midnight does)
 -- visitors: distinct visitors of these sessions

@@ -285,6 +285,7 @@ fn extra_example(name: &str) -> &'static str {
         "funnel" => funnel_words::EXAMPLE,
         "hourly-activity" => " --by weekday-hour",
         "product-views" => " --top 20",
+        "retention" => " --every 1d",
         _ => "",
     }
 }

@@ -72,7 +72,9 @@ fn report_command(name: &str, report: &Report) -> Command {
     let command = report_args(name, report).args([with, metric]);
     let command = match Comparison::of(report, &[]) {
         Ok(columns) => {
-            let example = format!("compare {name} sample_logs --since 2025-03-13 --until 2025-03-15");
+            // These periods are too short for weeks.
+            let own = if name == "retention" { " --every 1d" } else { "" };
+            let example = format!("compare {name} sample_logs{own} --since 2025-03-13 --until 2025-03-15");
             command.after_help(report_help(&columns.header(&report.header), &example))
         }
         // Said when it is asked for.
