@@ -302,7 +302,7 @@ fn quality_command() -> Command {
 
 fn schema_command() -> Command {
     Command::new("schema")
-        .about("the columns of events: type, unit, where each comes from, what it means")
+        .about("the columns of each relation: type, unit, where each comes from, what it means")
         .arg(
             Arg::new("format")
                 .long("format")

@@ -1,18 +1,19 @@
 //! One command from words to bytes: find → scan → derive → query → write.
 
-use super::account::Limit;
+use super::account::{Account, Limit};
 use super::args::{Bots, Common, When, value};
+use super::inputs::inputs;
 use super::load::{self, Loaded};
 use super::periods::Cut;
 use super::question::{Question, explanation, questions};
 use super::run_file::QueryFile;
 use super::target::Target;
-use super::{compare, describe, funnel_words, memory, times};
+use super::{compare, describe, funnel_words, load_app, memory, times};
 use crate::engine::relation::Relation;
 use crate::engine::{funnel, polars as engine};
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
-use crate::input::{LogFile, find};
+use crate::input::LogFile;
 use crate::report;
 use crate::scan::Settings;
 use crate::scan::builder::RowSettings;
@@ -55,7 +56,7 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
         Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)?
     };
     let target = if options.chart.is_some() { target.with_pictures(&options)? } else { target };
-    answer(&questions, &options, &target)?;
+    answer(questions, &options, &target)?;
     Ok(0)
 }
 
@@ -68,56 +69,40 @@ fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
 }
 
 /// Reads the logs once and answers one question after the other.
-fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(), Error> {
+fn answer(mut questions: Vec<Question>, options: &Common, target: &Target) -> Result<(), Error> {
     let zone = times::zone(&options.tz)?;
-    let cut = cut(questions, options, zone)?;
-    let hull = cut.hull()?;
-    let limit = limit(questions, options)?;
-    let files = inputs(options)?;
+    let cut = cut(&questions, options, zone)?;
+    let limit = limit(&questions, options)?;
+    let files = inputs(options, &mut questions)?;
     if options.explain {
         questions.iter().for_each(|question| eprint!("{}", explanation(question)));
     }
     let begin = Instant::now();
-    let span = target.format == Format::Parquet;
-    let quality = questions.iter().any(Question::is_quality);
-    let wanted = questions.iter().fold(Wanted::default(), |wanted, question| wanted.or(question.wanted));
-    // Programs are counted wherever people are, and in free SQL if they are to be left out.
-    let asks_for_people = questions.iter().any(|question| question.report.is_some());
-    let bots = if asks_for_people || options.bots != Bots::Include { &["is_bot"][..] } else { &[] };
-    let sources = sources(wanted, cut.is_some() || span).or(Wanted::of(bots.iter().copied()));
-    let early = if needs_neighbours(sources) || quality { None } else { hull };
-    let settings = settings(options, sources, early, zone, quality)?;
-    // Polars wants a column to know how many rows there are.
-    let columns = if wanted == Wanted::default() { sources } else { wanted };
-    let plan = load::Plan {
-        files: &files,
-        settings: &settings,
-        limit,
-        columns,
-        cut: &cut,
-        sessions: Sessions { gap: report::duration(&options.gap)?, split_midnight: options.split_midnight },
-        quality,
-        span,
-    };
-    let mut loaded = load::load(options, &plan)?;
+    let mut account = Account::default();
+    let scan = Scan { options, zone, cut, limit, span: target.format == Format::Parquet };
+    let (of_system, of_activity): (Vec<&Question>, Vec<&Question>) =
+        questions.iter().partition(|question| question.is_of_system_logs());
+    let activity = scan.activity(&files.activity, &of_activity, &mut account)?;
+    let system = scan.system(&files.system, &of_system, &mut account)?;
     let mut written = Ok(());
     let mut said = serde_json::Map::new();
-    for question in questions {
-        let (mut result, mut notes) = evaluate(question, &loaded)?;
+    for question in &questions {
+        let Some(loaded) = (if question.is_of_system_logs() { &system } else { &activity }) else { continue };
+        let (mut result, mut notes) = evaluate(question, loaded)?;
         if question.comparing.is_some() && !target.format.has_notes() && !options.quiet {
             notes.iter().for_each(|note| eprintln!("note: {note}"));
         }
         notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
         said.insert(question.name.clone(), notes.clone().into());
-        loaded.account.seconds = begin.elapsed().as_secs_f64();
-        let total_rows = total_rows(question, &result, &loaded)?;
+        account.seconds = begin.elapsed().as_secs_f64();
+        let total_rows = total_rows(question, &result, loaded)?;
         // Of a comparison the report's rows are counted, each of which becomes a row a metric.
         let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
         let top = options.top.unwrap_or(question.top);
         if top > 0 {
             result = result.head(Some(top.saturating_mul(rows_each)));
         }
-        let metadata = metadata(question, options, &loaded, &notes);
+        let metadata = metadata(question, options, loaded, &notes, account.seconds);
         if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
             chart.check(&result)?;
         }
@@ -128,7 +113,6 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
             break;
         }
     }
-    let account = &loaded.account;
     if let Some(path) = &options.summary {
         account.write_summary(path, said)?;
     }
@@ -136,6 +120,70 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         eprintln!("{}", account.sentence());
     }
     written
+}
+
+/// How logs are to be read.
+struct Scan<'a> {
+    options: &'a Common,
+    zone: chrono_tz::Tz,
+    cut: Cut,
+    limit: Limit,
+    /// Whether it is asked when the first and the last event happened.
+    span: bool,
+}
+
+impl Scan<'_> {
+    /// Reads what these questions of user activity need, if there are any.
+    fn activity(
+        &self,
+        files: &[LogFile],
+        questions: &[&Question],
+        account: &mut Account,
+    ) -> Result<Option<Loaded>, Error> {
+        if questions.is_empty() {
+            return Ok(None);
+        }
+        let Scan { options, cut, span, .. } = self;
+        let quality = questions.iter().any(|question| question.is_quality());
+        let wanted = questions.iter().fold(Wanted::default(), |wanted, question| wanted.or(question.wanted));
+        // Programs are counted wherever people are, and in free SQL if they are to be left out.
+        let asks_for_people = questions.iter().any(|question| question.report.is_some());
+        let bots = if asks_for_people || options.bots != Bots::Include { &["is_bot"][..] } else { &[] };
+        let sources = sources(wanted, cut.is_some() || *span).or(Wanted::of(bots.iter().copied()));
+        let early = if needs_neighbours(sources) || quality { None } else { cut.hull()? };
+        let settings = settings(options, sources, early, self.zone, quality)?;
+        let plan = load::Plan {
+            files,
+            settings: &settings,
+            limit: self.limit,
+            // Polars wants a column to know how many rows there are.
+            columns: if wanted == Wanted::default() { sources } else { wanted },
+            cut,
+            sessions: Sessions {
+                gap: report::duration(&options.gap)?,
+                split_midnight: options.split_midnight,
+            },
+            quality,
+            span: *span,
+        };
+        load::load(options, &plan, account).map(Some)
+    }
+
+    /// Reads what these questions of system logs need, if there are any.
+    fn system(
+        &self,
+        files: &[LogFile],
+        questions: &[&Question],
+        account: &mut Account,
+    ) -> Result<Option<Loaded>, Error> {
+        if questions.is_empty() {
+            return Ok(None);
+        }
+        let settings = settings(self.options, Wanted::default(), self.cut.hull()?, self.zone, false)?;
+        let columns = load_app::columns(questions.iter().map(|question| question.sql.as_str()));
+        let plan = load_app::Plan { files, settings: &settings, limit: self.limit, columns, cut: &self.cut };
+        load_app::load(self.options, &plan, account).map(Some)
+    }
 }
 
 /// The times that the questions are about.
@@ -162,23 +210,6 @@ fn limit(questions: &[Question], options: &Common) -> Result<Limit, Error> {
         None if questions.iter().all(Question::is_quality) => Ok(Limit::Percent(100.0)),
         None => Ok(Limit::Percent(10.0)),
     }
-}
-
-/// The files to read; notes about them go to standard error.
-fn inputs(options: &Common) -> Result<Vec<LogFile>, Error> {
-    let found = match find(&options.inputs) {
-        Err(Error::NoInput(why)) if options.allow_empty => {
-            if !options.quiet {
-                eprintln!("note: {}", sink::visible(&why));
-            }
-            return Ok(Vec::new());
-        }
-        found => found?,
-    };
-    if !options.quiet {
-        found.notes.iter().for_each(|note| eprintln!("note: {}", sink::visible(note)));
-    }
-    Ok(found.files)
 }
 
 /// The columns to read: those wanted and what they are derived from, and `timestamp` where it is needed or where there is
@@ -267,6 +298,7 @@ fn metadata(
     options: &Common,
     loaded: &Loaded,
     notes: &[String],
+    seconds: f64,
 ) -> Vec<(String, String)> {
     let text = |time: Option<i64>| {
         let moment = time.and_then(chrono::DateTime::from_timestamp_micros);
@@ -284,7 +316,7 @@ fn metadata(
         pair("definitions", question.report.as_ref().map(describe::definitions).unwrap_or_default()),
         pair("sql", question.sql.clone()),
         pair("notes", notes.join("\n")),
-        pair("accounting", loaded.account.json().to_string()),
+        pair("accounting", Account::of(&loaded.files, seconds, Vec::new()).json().to_string()),
     ];
     if question.comparing.is_some() {
         for (name, period) in ["", "before_"].iter().zip(&loaded.ranges) {
