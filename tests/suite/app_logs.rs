@@ -181,14 +181,16 @@ fn whatever_is_pasted_into_the_template_comes_back() {
             let mut said = message(&mut random);
             let mut record = pasted(time, level, &said, module);
             // What is good JSON by itself was perhaps meant as JSON.
-            said = serde_json::from_str(&format!("\"{said}\"")).unwrap_or(said);
+            let meant = serde_json::from_str(&format!("\"{said}\""));
+            let repaired = meant.is_err();
+            said = meant.unwrap_or(said);
             if random.below(8) == 0 {
                 let behind = "Traceback (most recent call last):\n  File \"b.py\", line 7\nValueError: \"}";
                 record += &format!("\n{behind}");
                 said += &format!("\n{behind}");
             }
             records.push(record);
-            expected.push([level.to_uppercase(), said, module.to_owned()]);
+            expected.push(([level.to_uppercase(), said, module.to_owned()], repaired));
         }
         let folder = rotated(&mut random, &records);
         let chunk = random.pick(&["1", "7", "64", "1000", "100000"]).to_string();
@@ -206,9 +208,10 @@ fn whatever_is_pasted_into_the_template_comes_back() {
             (Some(200), &Vec::new()),
             "case {case}"
         );
-        for (record, expected) in told(&found).into_iter().zip(expected) {
+        let repaired = found.records.iter().map(|record| record["repaired"] == true);
+        for ((record, repaired), expected) in told(&found).into_iter().zip(repaired).zip(expected) {
             let [level, message, module, _] = record;
-            assert_eq!([level, message, module], expected, "case {case} {options:?}");
+            assert_eq!(([level, message, module], repaired), expected, "case {case} {options:?}");
         }
     }
 }

@@ -59,6 +59,11 @@ pub fn is_object(line: &str) -> bool {
 /// Reads a text that [`check`] accepts; lines may follow the record. A record without an end keeps all of the text.
 pub fn read(text: &str) -> Option<Record<'_>> {
     let head = Head::of(text);
+    if let Ok(head) = &head
+        && let Some(record) = head.plain_record(text)
+    {
+        return Some(record);
+    }
     let end = head.as_ref().ok().and_then(|head| head.last_end(text));
     let (whole, rest) = text.split_at(end.unwrap_or(first_line(text).len()));
     let object = object(whole).filter(Object::is_record);
@@ -84,6 +89,8 @@ struct Head<'a> {
     level: &'a str,
     /// Where the message begins in the text; where there is none, what stands behind the level.
     message: usize,
+    /// Whether nothing but the message's key stands between level and message.
+    is_plain: bool,
 }
 
 impl<'a> Head<'a> {
@@ -99,8 +106,24 @@ impl<'a> Head<'a> {
         {
             return Err(Reason::Syntax);
         }
-        let message = message_begin(rest).unwrap_or(rest);
-        Ok(Head { timestamp, level, message: text.len() - message.len() })
+        let mut next = rest;
+        let is_plain = skip(&mut next, ",").and_then(|()| skip_message_key(&mut next)).is_ok();
+        let message = if is_plain { next } else { searched_message(rest).unwrap_or(rest) };
+        Ok(Head { timestamp, level, message: text.len() - message.len(), is_plain })
+    }
+
+    /// The record, if it is one line of four values that JSON reads as the template does, as nearly all are.
+    fn plain_record(&self, text: &'a str) -> Option<Record<'a>> {
+        let behind = &text[self.message..];
+        let (message, module) = tail(behind).filter(|_| self.is_plain && !behind.contains('\n'))?;
+        let values = [self.timestamp, self.level, message, module];
+        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+        values.iter().all(|value| value.bytes().all(is_plain)).then(|| Record {
+            values: values.map(|value| Some(Cow::Borrowed(value))),
+            wrong_types: 0,
+            repaired: false,
+            rest: "",
+        })
     }
 
     /// The end of the last line of the text that ends as the template does.
@@ -141,7 +164,7 @@ impl<'a> Head<'a> {
 
 /// Goes on behind white space and a part of the template.
 fn skip(rest: &mut &str, part: &str) -> Result<(), Reason> {
-    let text = rest.trim_start();
+    let text = rest.trim_ascii_start();
     match text.strip_prefix(part) {
         Some(behind) => {
             *rest = behind;
@@ -162,19 +185,26 @@ fn value<'a>(rest: &mut &'a str, key: &str) -> Result<&'a str, Reason> {
     Ok(value)
 }
 
-/// What stands behind the key of the message and the quote that opens it.
-fn message_begin(rest: &str) -> Option<&str> {
-    let mut behind = rest.split_once("\"message\"")?.1;
-    skip(&mut behind, ":").and_then(|()| skip(&mut behind, "\"")).ok()?;
+/// Goes on behind the key of the message and the quote that opens it.
+fn skip_message_key(rest: &mut &str) -> Result<(), Reason> {
+    skip(rest, "\"message\"")?;
+    skip(rest, ":")?;
+    skip(rest, "\"")
+}
+
+/// The message behind keys that are not the shop's.
+fn searched_message(rest: &str) -> Option<&str> {
+    let mut behind = &rest[rest.find("\"message\"")?..];
+    skip_message_key(&mut behind).ok()?;
     Some(behind)
 }
 
 /// The message and the module of a text that ends with `", "module":"…"}`.
 fn tail(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_end().strip_suffix('}')?.trim_end().strip_suffix('"')?;
+    let text = text.trim_ascii_end().strip_suffix('}')?.trim_ascii_end().strip_suffix('"')?;
     let (text, module) = text.rsplit_once('"')?;
-    let text = text.trim_end().strip_suffix(':')?.trim_end().strip_suffix("\"module\"")?;
-    let text = text.trim_end().strip_suffix(',')?.trim_end().strip_suffix('"')?;
+    let text = text.trim_ascii_end().strip_suffix(':')?.trim_ascii_end().strip_suffix("\"module\"")?;
+    let text = text.trim_ascii_end().strip_suffix(',')?.trim_ascii_end().strip_suffix('"')?;
     Some((text, module))
 }
 

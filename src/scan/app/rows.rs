@@ -33,6 +33,11 @@ pub struct Rows {
     shown: [Dictionary; 3],
 }
 
+fn in_capitals(level: Cow<str>) -> Cow<str> {
+    let is_so = level.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_so { level } else { level.trim().to_uppercase().into() }
+}
+
 /// The columns made of the message, in the order of their dictionaries.
 const OF_MESSAGE: [&str; 3] = ["message", "message_template", "detail"];
 
@@ -65,7 +70,7 @@ impl Rows {
             return;
         }
         self.timestamp.push(time);
-        self.level.push(level.map(|level| level.trim().to_uppercase()).as_deref());
+        self.level.push(level.map(in_capitals).as_deref());
         self.module.push(module.as_deref());
         self.repaired.push(Some(repaired || lossy));
         let said = match message {
