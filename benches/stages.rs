@@ -26,11 +26,14 @@ const LOG_BYTES: usize = 8 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
 const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// The lines of `sample_logs/` that are JSON, file after file. The others are traps: a single one that is not UTF-8 would
+/// The lines of user activity in `sample_logs/` that are JSON, file after file. The others are traps: a single one that is not UTF-8 would
 /// keep the quick walk from its whole chunk.
 fn sample() -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_logs");
     let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("user_activity"))
+    });
     paths.sort();
     let mut lines = Vec::new();
     for path in paths {

@@ -52,7 +52,7 @@ pub enum Origin {
     Neighbours(&'static [&'static str]),
 }
 
-/// One column of `events`.
+/// One column of a relation.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     /// Its name in SQL: lower case, never needs quotes.
@@ -180,12 +180,43 @@ pub const COLUMNS: &[Column] = &[
     key("message", Text, "", "its message"),
 ];
 
-/// The column of this name.
+/// Every column of `app_events`, in the order in which `SELECT *` shows them.
+#[rustfmt::skip]
+pub const APP_COLUMNS: &[Column] = &[
+    key("timestamp", Timestamp, "µs", "when the record was written, by the shop's wall clock"),
+    event("event_date", Date, "day", &["timestamp"], "the day of timestamp"),
+    event("event_hour", Bigint, "hour 0-23", &["timestamp"], "the hour of timestamp"),
+    event("epoch_us", Bigint, "µs", &["timestamp"], "timestamp as a number: microseconds since 1970-01-01T00:00:00 of the same wall clock"),
+    key("level", Text, "", "how bad it is, in capitals: DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    key("module", Text, "", "the module that wrote it; null where the record was torn before"),
+    key("message", Text, "", "what it says, with the lines that follow it (a traceback), secrets redacted"),
+    line("message_template", Text, &["message"], "what records that differ in numbers and ids have in common: the message's first line with {n} for numbers and {id} for ids, and detail likewise behind …"),
+    line("detail", Text, &["message"], "of a message of several lines the one that says what went wrong: the exception of a traceback, else the last; null for one line"),
+    line("repaired", Boolean, &["timestamp", "level", "message", "module"], "true where the record is no valid JSON and was read by the template it was pasted into"),
+];
+
+/// What SQL may name behind FROM.
+#[derive(Debug)]
+pub struct Relation {
+    /// Its name in SQL.
+    pub name: &'static str,
+    /// Its columns, in the order in which `SELECT *` shows them.
+    pub columns: &'static [Column],
+}
+
+/// What people did: the lines of activity logs.
+pub static EVENTS: Relation = Relation { name: "events", columns: COLUMNS };
+/// What the shop's program says of itself: the records of system logs.
+pub static APP_EVENTS: Relation = Relation { name: "app_events", columns: APP_COLUMNS };
+/// All relations.
+pub static RELATIONS: [&Relation; 2] = [&EVENTS, &APP_EVENTS];
+
+/// The column of `events` of this name.
 pub fn column(name: &str) -> Option<&'static Column> {
     COLUMNS.iter().find(|column| column.name == name)
 }
 
-/// The names of all columns, in order.
+/// The names of all columns of `events`, in order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     COLUMNS.iter().map(|column| column.name)
 }

@@ -204,6 +204,9 @@ impl Client {
             self.log_dwell(shop, &request.path, noticed);
         }
         self.log_request(shop, request, began, ended);
+        if let Some(log) = &mut shop.system {
+            log.request(began, ended, request.method, &request.path, request.status);
+        }
         shop.truth.request(&mut self.footprint);
         self.now = ended + shop.rng.between(500, 3_000);
         self.receive(shop, request, noticed, is_new);

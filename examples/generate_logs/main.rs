@@ -13,7 +13,7 @@
 //!
 //! ```sh
 //! cargo run --release --example generate_logs -- --out sample_logs --seed 61 --visitors 120 --days 5 \
-//!     --compress gz --compress-first 3 --traps --truth tests/golden/sample_truth.json
+//!     --compress gz --compress-first 3 --traps --system-logs --truth tests/golden/sample_truth.json
 //! ```
 
 mod account;
@@ -25,6 +25,7 @@ mod output;
 mod pages;
 mod rng;
 mod shop;
+mod system;
 mod traps;
 mod truth;
 mod walk;
@@ -33,16 +34,18 @@ use anyhow::{Context, Result, bail};
 use catalog::{HOURS, WEEKEND_HOURS};
 use chrono::{Datelike, Days, NaiveDate};
 use clap::Parser;
-use output::{Compress, Layout, Plan};
+use output::{Compress, Layout, Output, Plan};
 use pages::Visitor;
 use shop::{HOUR, Shop};
 use std::{collections::BTreeMap, fs, path::PathBuf};
+use system::SystemLog;
 use traps::{Harm, Place};
 use truth::Truth;
 use walk::Office;
 
-/// What a visitor writes on average; only `--size` needs it.
+/// What a visitor writes on average into either log; only `--size` needs it.
 const BYTES_PER_VISITOR: u64 = 11_000;
+const SYSTEM_BYTES_PER_VISITOR: u64 = 2_900;
 
 /// Writes realistic shop logs of any size
 #[derive(Parser)]
@@ -77,6 +80,9 @@ struct Args {
     /// Add lines that are hard to read, and bad ones to one file
     #[arg(long)]
     traps: bool,
+    /// Also write the system logs, app-DATE.log
+    #[arg(long)]
+    system_logs: bool,
     /// Write what really happened into this JSON file
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
@@ -123,10 +129,12 @@ struct Week {
 
 impl Week {
     fn new(args: Args) -> Self {
-        let visitors = args.visitors.unwrap_or(args.size / BYTES_PER_VISITOR).max(1);
-        let Args { seed, days, traps, .. } = args;
+        let Args { seed, days, traps, system_logs, .. } = args;
+        let bytes = BYTES_PER_VISITOR + if system_logs { SYSTEM_BYTES_PER_VISITOR } else { 0 };
+        let visitors = args.visitors.unwrap_or(args.size / bytes).max(1);
         let end = (hours_before(args.start) + days as i64 * 24) * HOUR;
         let mut shop = Shop::new(seed, end, 50 + visitors / 4, traps);
+        shop.system = system_logs.then(|| SystemLog::new(seed));
         Week {
             offices: Office::all(&mut shop, 2 + visitors / 2000),
             shop,
@@ -149,14 +157,17 @@ impl Week {
         let rhythm = rhythm(self.start, self.plan.days);
         let total: u64 = rhythm.iter().sum();
         let (mut before, mut came) = (0, 0);
-        let mut file = self.plan.open(0, self.start)?;
+        let mut file = self.plan.open("user_activity", 0, self.start)?;
+        let mut system = self.open_system(0, self.start)?;
         for (index, weight) in rhythm.iter().enumerate() {
             let (day, hour_of_day) = (index as u64 / 24, index as u64 % 24);
             let opens = hour_of_day == 0 && (day == 0 || self.plan.layout != Layout::Single);
             if opens && day > 0 {
                 file.finish()?;
                 let date = self.start.checked_add_days(Days::new(day)).context("too many days")?;
-                file = self.plan.open(day, date)?;
+                file = self.plan.open("user_activity", day, date)?;
+                system.map_or(Ok(()), Output::finish)?;
+                system = self.open_system(day, date)?;
             }
             before += weight;
             let due = (u128::from(self.visitors) * u128::from(before) / u128::from(total)) as u64;
@@ -165,6 +176,11 @@ impl Week {
             came = due;
             let closes =
                 index + 1 == rhythm.len() || (hour_of_day == 23 && self.plan.layout != Layout::Single);
+            if let (Some(log), Some(file)) = (&mut self.shop.system, &mut system) {
+                for record in log.take(hour).lines() {
+                    writeln!(file.writer(), "{record}")?;
+                }
+            }
             let mut lines = self.shop.take(hour);
             match &mut self.harm {
                 Some(harm) => {
@@ -182,7 +198,13 @@ impl Week {
             }
         }
         file.finish()?;
+        system.map_or(Ok(()), Output::finish)?;
+        self.shop.truth.system_log = self.shop.system.map(|log| log.truth);
         Ok(self.shop.truth)
+    }
+
+    fn open_system(&self, day: u64, date: NaiveDate) -> Result<Option<Output>> {
+        self.shop.system.as_ref().map(|_| self.plan.open("app", day, date)).transpose()
     }
 
     /// Everybody who comes within this hour, old and new.
@@ -192,6 +214,7 @@ impl Week {
             let at = hour * HOUR + shop.rng.between(0, HOUR);
             let message = "\"event\": \"app_start\", \"message\": \"web service started\"";
             shop.log(at, "(none)", false, format_args!("{message}"));
+            shop.system.iter_mut().for_each(|log| log.started(at));
         }
         let mut back = self.returning.remove(&hour).unwrap_or_default();
         let mut times: Vec<i64> = (0..new).map(|_| hour * HOUR + shop.rng.between(0, HOUR)).collect();

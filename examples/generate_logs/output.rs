@@ -14,7 +14,7 @@ use std::{
 /// How the log is cut into files.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum Layout {
-    /// `user_activity-2025-03-10.log`, one a day
+    /// `user_activity-2025-03-10.log`, `app-2025-03-10.log`, one a day
     Daily,
     /// `user_activity.log`, `.1`, `.2.gz` …, one a day, `.1` the newest of the old ones
     Rotated,
@@ -56,18 +56,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Opens the file of a day, which is the `day`-th from 0.
-    pub fn open(&self, day: u64, date: NaiveDate) -> Result<Output> {
+    /// Opens the file of a day, which is the `day`-th from 0; `user_activity` or `app` is its family.
+    pub fn open(&self, family: &str, day: u64, date: NaiveDate) -> Result<Output> {
         let age = self.days - 1 - day;
         let (name, compress) = match self.layout {
-            Layout::Daily => (format!("user_activity-{date}.log"), self.compress),
-            Layout::Single => ("user_activity.log".to_owned(), self.compress),
-            Layout::Rotated if age == 0 => ("user_activity.log".to_owned(), Compress::None),
-            Layout::Rotated if age == 1 => ("user_activity.log.1".to_owned(), Compress::None),
+            Layout::Daily => (format!("{family}-{date}.log"), self.compress),
+            Layout::Single => (format!("{family}.log"), self.compress),
+            Layout::Rotated if age == 0 => (format!("{family}.log"), Compress::None),
+            Layout::Rotated if age == 1 => (format!("{family}.log.1"), Compress::None),
             Layout::Rotated if self.compress == Compress::None => {
-                (format!("user_activity.log.{age}"), Compress::Gz)
+                (format!("{family}.log.{age}"), Compress::Gz)
             }
-            Layout::Rotated => (format!("user_activity.log.{age}"), self.compress),
+            Layout::Rotated => (format!("{family}.log.{age}"), self.compress),
         };
         let compress = match compress {
             _ if self.compress_first.is_some_and(|first| day >= first) => Compress::None,

@@ -6,6 +6,7 @@ use crate::{
     cookie::Jar,
     json,
     rng::{Rng, mix},
+    system::SystemLog,
     traps,
     truth::Truth,
 };
@@ -27,6 +28,13 @@ pub struct Hour {
 }
 
 impl Hour {
+    /// Adds what reached the log at a time; it may have several lines.
+    pub fn push(&mut self, at: i64, text: std::fmt::Arguments<'_>) {
+        let start = self.bytes.len();
+        let _ = self.bytes.write_fmt(text);
+        self.lines.push((at, start, self.bytes.len()));
+    }
+
     /// The lines in the order in which they reached the log, without newlines.
     pub fn lines(&mut self) -> impl Iterator<Item = &str> {
         self.lines.sort_unstable();
@@ -52,6 +60,8 @@ pub struct Shop {
     pub end: i64,
     /// How many accounts there are.
     pub accounts: u64,
+    /// What the shop's program says of itself, if it does.
+    pub system: Option<SystemLog>,
     popularity: Vec<u64>,
     addresses: u64,
     salt: u32,
@@ -72,6 +82,7 @@ impl Shop {
             traps,
             end,
             accounts,
+            system: None,
             popularity: (1..=PRODUCTS.len() as u64).map(|rank| 1_000_000 / rank).collect(),
             addresses: 0,
             salt,

@@ -1,6 +1,7 @@
 //! What really happens in the shop, as it happens: counted by the model, never read back from the lines.
 //! Knows nothing of how lines are written.
 
+use crate::system::SystemTruth;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -48,6 +49,9 @@ pub struct Truth {
     pub login_failed: BTreeMap<String, u64>,
     /// Orders placed.
     pub orders: u64,
+    /// What the system log holds, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_log: Option<SystemTruth>,
 }
 
 /// What the truth must remember of one visitor.

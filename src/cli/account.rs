@@ -1,7 +1,8 @@
 //! The accounting of lines: one sentence, the summary file, the file of rejects, and how many rejects are too many.
 
+use super::args::Common;
 use crate::error::Error;
-use crate::scan::Scanned;
+use crate::scan::FileScan;
 use crate::scan::reject::{Reason, Reject, Tally};
 use crate::sink::{grouped, write_atomically};
 use serde_json::{Map, Value, json};
@@ -41,7 +42,8 @@ impl Limit {
     }
 }
 
-/// A scan's counts and how long it took.
+/// What scans counted and how long they took.
+#[derive(Default)]
 pub struct Account {
     /// All files together.
     pub tally: Tally,
@@ -49,18 +51,49 @@ pub struct Account {
     pub files: usize,
     /// From the first byte to the last result, in seconds.
     pub seconds: f64,
+    /// Rejected lines: all or some.
+    pub rejects: Vec<Reject>,
 }
 
 impl Account {
+    /// What one scan found in these files.
+    pub fn of(files: &[FileScan], seconds: f64, rejects: Vec<Reject>) -> Account {
+        let mut tally = Tally::default();
+        files.iter().for_each(|file| tally.add(&file.tally));
+        Account { tally, files: files.len(), seconds, rejects }
+    }
+
+    /// Adds another scan's, with a look at it alone: the rejects of both are saved, and too many end the run.
+    ///
+    /// # Errors
+    /// `Error::TooManyRejects`; `Error::Write` where rejects or summary cannot be saved.
+    pub fn add(&mut self, scan: Account, limit: Limit, options: &Common) -> Result<(), Error> {
+        let checked = scan.check(limit);
+        self.tally.add(&scan.tally);
+        self.files += scan.files;
+        self.seconds += scan.seconds;
+        self.rejects.extend(scan.rejects);
+        if let Some(path) = &options.rejects {
+            self.write_rejects(path)?;
+        }
+        if checked.is_err()
+            && let Some(path) = &options.summary
+        {
+            self.write_summary(path, Map::new())?;
+        }
+        checked
+    }
+
     /// `33,905 lines = 33,900 events + 4 rejects + 1 blank`.
     pub fn sum(&self) -> String {
-        let Tally { lines, events, blank, .. } = self.tally;
+        let Tally { lines, events, blank, joined, .. } = self.tally;
         format!(
-            "{} = {} + {} + {} blank",
+            "{} = {} + {} + {} blank{}",
             count(lines, "line"),
             count(events, "event"),
             count(self.tally.rejects(), "reject"),
             thousands(blank),
+            if joined > 0 { format!(" + {} joined", thousands(joined)) } else { String::new() },
         )
     }
 
@@ -96,6 +129,7 @@ impl Account {
             "events": self.tally.events,
             "rejects": self.tally.rejects(),
             "blank": self.tally.blank,
+            "joined": self.tally.joined,
             "rejects_by_reason": reasons,
             "ids_out_of_range": self.tally.ids_out_of_range,
             "wrong_types": self.tally.wrong_types,
@@ -114,11 +148,19 @@ impl Account {
         write_atomically(path, |out| writeln!(out, "{summary:#}"))
     }
 
-    /// Compares with the limit.
-    ///
-    /// # Errors
-    /// `Error::TooManyRejects`, with examples and what to do.
-    pub fn check(&self, limit: Limit, rejects: &[Reject]) -> Result<(), Error> {
+    /// Writes every reject as a line of JSON.
+    fn write_rejects(&self, path: &Path) -> Result<(), Error> {
+        write_atomically(path, |out| {
+            for reject in &self.rejects {
+                serde_json::to_writer(&mut *out, reject)?;
+                out.write_all(b"\n")?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Compares with the limit; the error has examples and says what to do.
+    fn check(&self, limit: Limit) -> Result<(), Error> {
         if limit.allows(&self.tally) {
             return Ok(());
         }
@@ -131,7 +173,7 @@ impl Account {
                 Limit::Percent(percent) => format!("the {percent} % allowed"),
             }
         );
-        text += &examples(rejects);
+        text += &examples(&self.rejects);
         text += "see all with --rejects FILE, allow more with --max-rejects N or N%";
         Err(Error::TooManyRejects(text))
     }
@@ -167,20 +209,6 @@ fn describe(reject: &Reject) -> String {
         reject.reason.words(),
         begin,
     )
-}
-
-/// Writes every reject as a line of JSON.
-///
-/// # Errors
-/// `Error::Write`.
-pub fn write_rejects(path: &Path, scanned: &Scanned) -> Result<(), Error> {
-    write_atomically(path, |out| {
-        for reject in &scanned.rejects {
-            serde_json::to_writer(&mut *out, reject)?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
-    })
 }
 
 /// `1 file`, `2 files`.

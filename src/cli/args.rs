@@ -83,7 +83,7 @@ pub struct Common {
     /// Save the accounting of lines as JSON
     #[arg(long, value_name = "FILE", help_heading = "Trust")]
     pub summary: Option<PathBuf>,
-    /// Also take the values of keys that contain this word out of args, form and URLs
+    /// Also take the values of keys that contain this word out of args, form, URLs and messages
     #[arg(long, value_name = "WORD", help_heading = "Trust")]
     pub redact: Vec<String>,
     /// Replace addresses and user names by keyed hashes; the key is $LOGANALYZE_PII_KEY
@@ -303,7 +303,7 @@ fn quality_command() -> Command {
 
 fn schema_command() -> Command {
     Command::new("schema")
-        .about("the columns of events: type, unit, where each comes from, what it means")
+        .about("the columns of each relation: type, unit, where each comes from, what it means")
         .arg(
             Arg::new("format")
                 .long("format")

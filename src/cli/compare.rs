@@ -1,11 +1,11 @@
 //! `compare`: a report over one period beside the same report over the one before. Both are cut out of one reading.
 
+use super::answer::rows;
 use super::args::{Common, report_args, report_help, value, with_common};
 use super::funnel_words::immature;
 use super::load::Loaded;
 use super::periods::{Asked, in_words};
 use super::question::Question;
-use super::run::rows;
 use super::run_file::QueryFile;
 use super::times;
 use crate::engine::comparison::compare;

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::report::Report;
-use crate::schema::{COLUMNS, Origin};
+use crate::schema::{self, Origin, RELATIONS};
 use polars::prelude::{Column, DataFrame};
 
 /// The table of the schema, a row a column.
@@ -10,10 +10,14 @@ use polars::prelude::{Column, DataFrame};
 /// # Errors
 /// `Error::Query` if Polars gives out.
 pub fn schema_table() -> Result<DataFrame, Error> {
-    let text = |name: &str, of: fn(&crate::schema::Column) -> String| {
-        Column::new(name.into(), COLUMNS.iter().map(of).collect::<Vec<String>>())
+    let rows = || {
+        RELATIONS.iter().flat_map(|relation| relation.columns.iter().map(|column| (relation.name, column)))
+    };
+    let text = |name: &str, of: fn(&schema::Column) -> String| {
+        Column::new(name.into(), rows().map(|(_, column)| of(column)).collect::<Vec<String>>())
     };
     let columns = vec![
+        Column::new("relation".into(), rows().map(|(relation, _)| relation).collect::<Vec<&str>>()),
         text("column", |column| column.name.into()),
         text("type", |column| column.kind.sql().into()),
         text("unit", |column| column.unit.into()),
@@ -25,7 +29,7 @@ pub fn schema_table() -> Result<DataFrame, Error> {
         }),
         text("meaning", |column| column.meaning.into()),
     ];
-    DataFrame::new(COLUMNS.len(), columns).map_err(|error| Error::Query(error.to_string()))
+    DataFrame::new(rows().count(), columns).map_err(|error| Error::Query(error.to_string()))
 }
 
 /// What the columns of a report mean, one a line.

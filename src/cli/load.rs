@@ -1,7 +1,7 @@
 //! From log files to a relation that queries run over: scan, derive, and where memory is limited, by way of temporary
 //! files. Knows nothing of the queries but the columns they need.
 
-use super::account::{Account, Limit, write_rejects};
+use super::account::{Account, Limit};
 use super::args::{Bots, Common};
 use super::periods::Cut;
 use super::quality::Quality;
@@ -47,28 +47,19 @@ pub struct Loaded {
     /// How many events within the range were by programs, and how many there were; none if nobody asked.
     pub bots: Option<(u64, u64)>,
     pub files: Vec<FileScan>,
-    pub account: Account,
 }
 
-/// Reads the logs.
+/// Reads the logs and adds what became of their lines to the account.
 ///
 /// # Errors
 /// A file that cannot be read, too many rejects, no room for temporary files.
-pub fn load(options: &Common, plan: &Plan) -> Result<Loaded, Error> {
+pub fn load(options: &Common, plan: &Plan, account: &mut Account) -> Result<Loaded, Error> {
     let begin = Instant::now();
-    let scanned =
+    let mut scanned =
         progress::watch(plan.files, !options.quiet, |progress| scan(plan.files, plan.settings, progress))?;
     let seconds = begin.elapsed().as_secs_f64();
-    let account = Account { tally: scanned.total(), files: plan.files.len(), seconds };
-    if let Some(path) = &options.rejects {
-        write_rejects(path, &scanned)?;
-    }
-    if let Err(error) = account.check(plan.limit, &scanned.rejects) {
-        if let Some(path) = &options.summary {
-            account.write_summary(path, serde_json::Map::new())?;
-        }
-        return Err(error);
-    }
+    let rejects = std::mem::take(&mut scanned.rejects);
+    account.add(Account::of(&scanned.files, seconds, rejects), plan.limit, options)?;
     let whole = if plan.cut.needs_span() { span(&scanned)? } else { None };
     let mut loader = Loader {
         plan,
@@ -86,7 +77,7 @@ pub fn load(options: &Common, plan: &Plan) -> Result<Loaded, Error> {
         None => loader.whole(Events { columns, rows }, &files)?,
     };
     let Loader { ranges, quality, span, bots, .. } = loader;
-    Ok(Loaded { relation, ranges, quality, span, bots, files, account })
+    Ok(Loaded { relation, ranges, quality, span, bots, files })
 }
 
 /// When the first and the last event in the logs happened, microseconds.

@@ -1,12 +1,15 @@
 //! The command line: words, what they run, exit codes. The one place that knows all others.
 
 mod account;
+mod answer;
 mod args;
 mod compare;
 mod describe;
 mod events;
 mod funnel_words;
+mod inputs;
 mod load;
+mod load_app;
 mod memory;
 mod page;
 mod periods;

@@ -1,5 +1,6 @@
 //! What the page of several reports says of each, and of the run. Knows nothing of how the page looks.
 
+use super::account::Account;
 use super::args::{Bots, Common};
 use super::load::Loaded;
 use super::quality::reasons;
@@ -48,13 +49,19 @@ pub fn add(
 ///
 /// # Errors
 /// `Error::Query` if Polars gives out.
-pub fn facts(options: &Common, loaded: &Loaded) -> Result<Facts, Error> {
-    let files = &loaded.files;
+pub fn facts<'a>(
+    options: &Common,
+    loaded: impl Iterator<Item = &'a Loaded>,
+    account: &Account,
+) -> Result<Facts, Error> {
+    let loaded: Vec<&Loaded> = loaded.collect();
+    let files: Vec<&FileScan> = loaded.iter().flat_map(|loaded| &loaded.files).collect();
+    let spans = || loaded.iter().filter_map(|loaded| loaded.span);
     let column = |name: &str, value: &dyn Fn(&FileScan) -> u64| {
         Column::new(name.into(), files.iter().map(|file| value(file) as i64).collect::<Vec<_>>())
     };
     let text = |name: &str, value: &dyn Fn(&FileScan) -> String| {
-        Column::new(name.into(), files.iter().map(value).collect::<Vec<_>>())
+        Column::new(name.into(), files.iter().map(|file| value(file)).collect::<Vec<_>>())
     };
     let columns = vec![
         text("file", &|file| file.name.clone()),
@@ -65,8 +72,8 @@ pub fn facts(options: &Common, loaded: &Loaded) -> Result<Facts, Error> {
         text("reject_reasons", &|file| reasons(&file.tally)),
     ];
     Ok(Facts {
-        period: loaded.span,
-        accounting: loaded.account.sum(),
+        period: spans().map(|span| span.0).min().zip(spans().map(|span| span.1).max()),
+        accounting: account.sum(),
         files: DataFrame::new(files.len(), columns).map_err(failed)?,
         options: chosen(options),
         program: concat!("loganalyze ", env!("CARGO_PKG_VERSION")).into(),

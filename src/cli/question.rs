@@ -5,8 +5,9 @@ use super::compare::{self, Comparing};
 use super::run_file::{self, QueryFile};
 use super::{describe, events, funnel_words, quality, sql};
 use crate::error::Error;
-use crate::report::{self, Funnel, Header, Report, columns_of};
+use crate::report::{self, Funnel, Header, Report, columns_of, relation_of};
 use crate::scan::wanted::Wanted;
+use crate::schema::APP_EVENTS;
 use crate::sink::Chart;
 use clap::ArgMatches;
 
@@ -31,6 +32,7 @@ pub struct Question {
     pub chart: Option<Chart>,
     /// What the rows are compared with, if they are.
     pub comparing: Option<Comparing>,
+    /// The columns of `events` that it needs.
     pub wanted: Wanted,
 }
 
@@ -45,6 +47,11 @@ impl Question {
     pub fn of_report(name: &str, report: Report, sql: String) -> Question {
         let Header { title, top, .. } = &report.header;
         Question { title: title.clone(), top: *top, report: Some(report), ..Question::of_sql(name, sql) }
+    }
+
+    /// Whether it is asked of system logs, not of user activity.
+    pub fn is_of_system_logs(&self) -> bool {
+        relation_of(&self.sql).is_ok_and(|relation| relation.name == APP_EVENTS.name)
     }
 
     /// The one that is no SQL.

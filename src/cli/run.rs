@@ -1,18 +1,18 @@
 //! One command from words to bytes: find → scan → derive → query → write.
 
-use super::account::Limit;
+use super::account::{Account, Limit};
+use super::answer::{self, Answer, evaluate_all};
 use super::args::{Bots, Common, When, value};
+use super::inputs::inputs;
 use super::load::{self, Loaded};
 use super::periods::Cut;
 use super::question::{Question, explanation, questions};
 use super::run_file::QueryFile;
 use super::target::Target;
-use super::{compare, describe, funnel_words, memory, page, times};
-use crate::engine::relation::Relation;
-use crate::engine::{funnel, polars as engine};
+use super::{describe, load_app, memory, page, times};
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
-use crate::input::{LogFile, find};
+use crate::input::LogFile;
 use crate::report;
 use crate::scan::Settings;
 use crate::scan::builder::RowSettings;
@@ -20,10 +20,8 @@ use crate::scan::redact::Redaction;
 use crate::scan::stops::Kernel;
 use crate::scan::wanted::Wanted;
 use crate::sink::page::Page;
-use crate::sink::{self, About, Format};
+use crate::sink::{About, Format};
 use clap::{ArgMatches, FromArgMatches};
-use polars::prelude::DataFrame;
-use rayon::prelude::*;
 use std::io::Write;
 use std::ops::Range;
 use std::time::Instant;
@@ -57,7 +55,7 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
         Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)?
     };
     let target = if options.chart.is_some() { target.with_pictures(&options)? } else { target };
-    answer(&questions, &options, &target)?;
+    answer(questions, &options, &target)?;
     Ok(0)
 }
 
@@ -70,45 +68,33 @@ fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
 }
 
 /// Reads the logs once and answers one question after the other.
-fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(), Error> {
+fn answer(mut questions: Vec<Question>, options: &Common, target: &Target) -> Result<(), Error> {
     let zone = times::zone(&options.tz)?;
-    let cut = cut(questions, options, zone)?;
-    let hull = cut.hull()?;
-    let limit = limit(questions, options)?;
-    let files = inputs(options)?;
+    let cut = cut(&questions, options, zone)?;
+    let limit = limit(&questions, options)?;
+    let files = inputs(options, &mut questions)?;
     if options.explain {
         questions.iter().for_each(|question| eprint!("{}", explanation(question)));
     }
     let begin = Instant::now();
+    let mut account = Account::default();
     let span = target.format == Format::Parquet || target.has_page();
-    let quality = questions.iter().any(Question::is_quality);
-    let wanted = questions.iter().fold(Wanted::default(), |wanted, question| wanted.or(question.wanted));
-    // Programs are counted wherever people are, and in free SQL if they are to be left out.
-    let asks_for_people = questions.iter().any(|question| question.report.is_some());
-    let bots = if asks_for_people || options.bots != Bots::Include { &["is_bot"][..] } else { &[] };
-    let sources = sources(wanted, cut.is_some() || span).or(Wanted::of(bots.iter().copied()));
-    let early = if needs_neighbours(sources) || quality { None } else { hull };
-    let settings = settings(options, sources, early, zone, quality)?;
-    // Polars wants a column to know how many rows there are.
-    let columns = if wanted == Wanted::default() { sources } else { wanted };
-    let plan = load::Plan {
-        files: &files,
-        settings: &settings,
-        limit,
-        columns,
-        cut: &cut,
-        sessions: Sessions { gap: report::duration(&options.gap)?, split_midnight: options.split_midnight },
-        quality,
-        span,
-    };
-    let mut loaded = load::load(options, &plan)?;
+    let scan = Scan { options, zone, cut, limit, span };
+    let (of_system, of_activity): (Vec<&Question>, Vec<&Question>) =
+        questions.iter().partition(|question| question.is_of_system_logs());
+    let activity = scan.activity(&files.activity, &of_activity, &mut account)?;
+    let system = scan.system(&files.system, &of_system, &mut account)?;
+    let of = |question: &Question| if question.is_of_system_logs() { &system } else { &activity };
+    let asked: Vec<_> =
+        questions.iter().filter_map(|question| Some((question, of(question).as_ref()?))).collect();
+    let results = evaluate_all(&asked)?;
+    account.seconds = begin.elapsed().as_secs_f64();
     let mut written = Ok(());
     let mut said = serde_json::Map::new();
     let mut page = Page::default();
-    let results = evaluate_all(questions, &loaded)?;
-    loaded.account.seconds = begin.elapsed().as_secs_f64();
-    for (question, result) in questions.iter().zip(results) {
-        let Answer { whole, shown, about } = answered(question, result, options, target.format, &loaded)?;
+    for ((question, loaded), result) in asked.into_iter().zip(results) {
+        let answer = answer::answer(question, result, options, target.format, loaded, account.seconds)?;
+        let Answer { whole, shown, about } = answer;
         said.insert(question.name.clone(), about.notes.clone().into());
         written = target.write(&shown, &about, &question.title);
         if written.is_err() {
@@ -119,9 +105,9 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         }
     }
     if written.is_ok() && target.has_page() {
-        written = target.write_page(&page, &page::facts(options, &loaded)?);
+        let loaded = [&activity, &system].into_iter().flatten();
+        written = target.write_page(&page, &page::facts(options, loaded, &account)?);
     }
-    let account = &loaded.account;
     if let Some(path) = &options.summary {
         account.write_summary(path, said)?;
     }
@@ -131,38 +117,68 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     written
 }
 
-/// What a question's answer is.
-struct Answer {
-    /// All rows.
-    whole: DataFrame,
-    /// Those that are to be shown.
-    shown: DataFrame,
-    about: About,
+/// How logs are to be read.
+struct Scan<'a> {
+    options: &'a Common,
+    zone: chrono_tz::Tz,
+    cut: Cut,
+    limit: Limit,
+    /// Whether it is asked when the first and the last event happened.
+    span: bool,
 }
 
-/// What is to be shown of the rows of a question and said about them.
-fn answered(
-    question: &Question,
-    (whole, mut notes): (DataFrame, Vec<String>),
-    options: &Common,
-    format: Format,
-    loaded: &Loaded,
-) -> Result<Answer, Error> {
-    if question.comparing.is_some() && !format.has_notes() && !options.quiet {
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+impl Scan<'_> {
+    /// Reads what these questions of user activity need, if there are any.
+    fn activity(
+        &self,
+        files: &[LogFile],
+        questions: &[&Question],
+        account: &mut Account,
+    ) -> Result<Option<Loaded>, Error> {
+        if questions.is_empty() {
+            return Ok(None);
+        }
+        let Scan { options, cut, span, .. } = self;
+        let quality = questions.iter().any(|question| question.is_quality());
+        let wanted = questions.iter().fold(Wanted::default(), |wanted, question| wanted.or(question.wanted));
+        // Programs are counted wherever people are, and in free SQL if they are to be left out.
+        let asks_for_people = questions.iter().any(|question| question.report.is_some());
+        let bots = if asks_for_people || options.bots != Bots::Include { &["is_bot"][..] } else { &[] };
+        let sources = sources(wanted, cut.is_some() || *span).or(Wanted::of(bots.iter().copied()));
+        let early = if needs_neighbours(sources) || quality { None } else { cut.hull()? };
+        let settings = settings(options, sources, early, self.zone, quality)?;
+        let plan = load::Plan {
+            files,
+            settings: &settings,
+            limit: self.limit,
+            // Polars wants a column to know how many rows there are.
+            columns: if wanted == Wanted::default() { sources } else { wanted },
+            cut,
+            sessions: Sessions {
+                gap: report::duration(&options.gap)?,
+                split_midnight: options.split_midnight,
+            },
+            quality,
+            span: *span,
+        };
+        load::load(options, &plan, account).map(Some)
     }
-    notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
-    let total_rows = total_rows(question, &whole, loaded)?;
-    // Of a comparison the report's rows are counted, each of which becomes a row a metric.
-    let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
-    let top = options.top.unwrap_or(question.top);
-    let shown = if top > 0 { whole.head(Some(top.saturating_mul(rows_each))) } else { whole.clone() };
-    if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
-        chart.check(&shown)?;
+
+    /// Reads what these questions of system logs need, if there are any.
+    fn system(
+        &self,
+        files: &[LogFile],
+        questions: &[&Question],
+        account: &mut Account,
+    ) -> Result<Option<Loaded>, Error> {
+        if questions.is_empty() {
+            return Ok(None);
+        }
+        let settings = settings(self.options, Wanted::default(), self.cut.hull()?, self.zone, false)?;
+        let columns = load_app::columns(questions.iter().map(|question| question.sql.as_str()));
+        let plan = load_app::Plan { files, settings: &settings, limit: self.limit, columns, cut: &self.cut };
+        load_app::load(self.options, &plan, account).map(Some)
     }
-    let (name, chart) = (question.name.clone(), question.chart.clone());
-    let metadata = metadata(question, options, loaded, &notes);
-    Ok(Answer { whole, shown, about: About { name, total_rows, notes, metadata, chart } })
 }
 
 /// The times that the questions are about.
@@ -173,14 +189,6 @@ fn cut(questions: &[Question], options: &Common, zone: chrono_tz::Tz) -> Result<
     }
 }
 
-/// How many rows there are, shown or not.
-fn total_rows(question: &Question, result: &DataFrame, loaded: &Loaded) -> Result<usize, Error> {
-    let Some(count) = &question.count else { return Ok(result.height()) };
-    let counted = engine::query(count, &loaded.relation)?;
-    let counted = counted.column("n").ok().and_then(|counted| counted.get(0).ok()?.extract());
-    Ok(counted.unwrap_or(result.height()))
-}
-
 /// How many rejects are too many. `quality` is there to look at bad logs.
 fn limit(questions: &[Question], options: &Common) -> Result<Limit, Error> {
     match &options.max_rejects {
@@ -189,23 +197,6 @@ fn limit(questions: &[Question], options: &Common) -> Result<Limit, Error> {
         None if questions.iter().all(Question::is_quality) => Ok(Limit::Percent(100.0)),
         None => Ok(Limit::Percent(10.0)),
     }
-}
-
-/// The files to read; notes about them go to standard error.
-fn inputs(options: &Common) -> Result<Vec<LogFile>, Error> {
-    let found = match find(&options.inputs) {
-        Err(Error::NoInput(why)) if options.allow_empty => {
-            if !options.quiet {
-                eprintln!("note: {}", sink::visible(&why));
-            }
-            return Ok(Vec::new());
-        }
-        found => found?,
-    };
-    if !options.quiet {
-        found.notes.iter().for_each(|note| eprintln!("note: {}", sink::visible(note)));
-    }
-    Ok(found.files)
 }
 
 /// The columns to read: those wanted and what they are derived from, and `timestamp` where it is needed or where there is
@@ -245,93 +236,4 @@ const ROWS_SHARE: usize = 4;
 fn threads(options: &Common) -> usize {
     let given = options.threads.map(std::num::NonZero::get);
     given.or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZero::get)).unwrap_or(1)
-}
-
-/// What [`evaluate`] gives for each question: side by side, for a query over few events leaves cores idle; but not of events
-/// in temporary files, for then each takes as much memory as it may.
-fn evaluate_all(questions: &[Question], loaded: &Loaded) -> Result<Vec<(DataFrame, Vec<String>)>, Error> {
-    let evaluate = |question: &Question| evaluate(question, loaded);
-    if loaded.relation.is_in_memory() {
-        questions.par_iter().map(evaluate).collect()
-    } else {
-        questions.iter().map(evaluate).collect()
-    }
-}
-
-/// The result and what is to be said of it.
-fn evaluate(question: &Question, loaded: &Loaded) -> Result<(DataFrame, Vec<String>), Error> {
-    if question.is_quality() {
-        return Ok((loaded.quality.table(&loaded.files)?, Vec::new()));
-    }
-    if let Some(comparing) = &question.comparing {
-        return compare::evaluate(question, comparing, loaded);
-    }
-    let result = rows(question, &loaded.relation)?;
-    match question.report.as_ref().map(|report| &report.header.columns) {
-        None => Ok((engine::as_plain(&result)?, Vec::new())),
-        Some(columns) => Ok((
-            engine::as_promised(&result, columns)?,
-            funnel_words::immature(&result).into_iter().collect(),
-        )),
-    }
-}
-
-/// What the question's SQL gives over these events.
-///
-/// # Errors
-/// `Error::Query` with what Polars does not accept.
-pub fn rows(question: &Question, events: &Relation) -> Result<DataFrame, Error> {
-    match &question.funnel {
-        Some(asked) => funnel::query(asked, events),
-        None => engine::query(&question.sql, events),
-    }
-}
-
-/// What is said of programs among the visitors, if there are any.
-fn bots_note(mode: Bots, (bots, all): (u64, u64)) -> Option<String> {
-    let number = |count: u64| sink::grouped(&count.to_string());
-    let share = format!("{} of {} events", number(bots), number(all));
-    match mode {
-        Bots::Include if bots == 0 => None,
-        Bots::Include => Some(format!("bots: {share} are by programs; --bots exclude leaves them out")),
-        Bots::Exclude => Some(format!("bots: {share} are by programs and were left out")),
-        Bots::Only => Some(format!("bots: only the {share} that are by programs")),
-    }
-}
-
-/// What a Parquet file says about itself.
-fn metadata(
-    question: &Question,
-    options: &Common,
-    loaded: &Loaded,
-    notes: &[String],
-) -> Vec<(String, String)> {
-    let text = |time: Option<i64>| {
-        let moment = time.and_then(chrono::DateTime::from_timestamp_micros);
-        moment.map(|moment| moment.format("%FT%T%.6f").to_string()).unwrap_or_default()
-    };
-    let (first, last) = (loaded.span.map(|span| span.0), loaded.span.map(|span| span.1));
-    let pair = |key: &str, value: String| (format!("loganalyze.{key}"), value);
-    let command: Vec<String> = std::env::args().skip(1).collect();
-    let mut metadata = vec![
-        pair("version", env!("CARGO_PKG_VERSION").into()),
-        pair("command", command.join(" ")),
-        pair("first_event", text(first)),
-        pair("last_event", text(last)),
-        pair("zone", options.tz.clone()),
-        pair("definitions", question.report.as_ref().map(describe::definitions).unwrap_or_default()),
-        pair("sql", question.sql.clone()),
-        pair("notes", notes.join("\n")),
-        pair("accounting", loaded.account.json().to_string()),
-    ];
-    if question.comparing.is_some() {
-        for (name, period) in ["", "before_"].iter().zip(&loaded.ranges) {
-            metadata.push(pair(&format!("{name}since"), times::shown(period.start)));
-            metadata.push(pair(&format!("{name}until"), times::shown(period.end)));
-        }
-    } else {
-        metadata.push(pair("since", options.since.clone().unwrap_or_default()));
-        metadata.push(pair("until", options.until.clone().unwrap_or_default()));
-    }
-    metadata
 }

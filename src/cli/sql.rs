@@ -14,13 +14,13 @@ pub fn command() -> Command {
         .value_name("QUERY")
         .required_unless_present("file")
         .allow_hyphen_values(true)
-        .help("SQL over the relation 'events'; several statements are parted by semicolons");
+        .help("SQL over the relation 'events' (what people did) or 'app_events' (system logs); several statements are parted by semicolons");
     let file = Arg::new("file")
         .long("file")
         .value_name("FILE")
         .help("Take the SQL from this file instead, or with - from standard input");
     let command = Command::new("sql").arg(query).arg(file).after_help(
-        "'loganalyze schema' lists the columns of events. Only those that occur in the SQL are read.\n\
+        "'loganalyze schema' lists the columns of both. Only those that occur in the SQL are read.\n\
          Several SELECTs share one reading of the logs: their results follow each other, or become files in the folder of -o, \
          each titled with the comment before it. CREATE TABLE name AS SELECT … names a query for the statements behind it.\n\
          Example: loganalyze sql \"SELECT path, COUNT(*) AS n FROM events GROUP BY path ORDER BY n DESC, path LIMIT 5\" sample_logs",

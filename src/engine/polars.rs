@@ -6,20 +6,24 @@ use super::relation::Relation;
 use crate::error::{Error, did_you_mean};
 use crate::events::Events;
 use crate::events::column::{self, Bits, NULL, Texts, Values};
-use crate::report::{ResultColumn, statements};
-use crate::schema::{self, Type};
+use crate::report::{ResultColumn, relation_of, statements};
+use crate::schema::{self, EVENTS, Type};
 use polars::prelude::*;
 use polars_arrow::array::BooleanArray;
 use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
 
-/// These columns of the events as a DataFrame, in the schema's order; `keep` says of each row whether it stays.
+/// These columns of the events as a DataFrame, in this order; `keep` says of each row whether it stays.
 ///
 /// # Errors
 /// `Error::Query` if memory or Polars gives out.
-pub fn frame(mut events: Events, names: &[&str], keep: Option<Vec<bool>>) -> Result<DataFrame, Error> {
-    let wanted = schema::names().filter(|name| names.contains(name));
-    let columns: Vec<_> = wanted.filter_map(|name| Some((name, events.columns.remove(name)?))).collect();
+pub fn frame(
+    mut events: Events,
+    names: &[&'static str],
+    keep: Option<Vec<bool>>,
+) -> Result<DataFrame, Error> {
+    let columns: Vec<_> =
+        names.iter().filter_map(|name| Some((*name, events.columns.remove(name)?))).collect();
     let columns: PolarsResult<Vec<Column>> =
         columns.into_par_iter().map(|(name, column)| Ok(series(name, column)?.into_column())).collect();
     let columns = columns.map_err(failed)?;
@@ -83,26 +87,31 @@ fn text_series(name: PlSmallStr, texts: Texts) -> PolarsResult<Series> {
     Ok(dictionary.take(&codes)?.into_series())
 }
 
-/// Runs SQL over the relation `events`: the last statement gives the rows, those before it define what it may name.
+/// Runs SQL over the relation that it names: the last statement gives the rows, those before it define what it may name.
 ///
 /// # Errors
 /// `Error::Query` with what Polars does not accept, and a nearer name where a column is unknown.
-pub fn query(sql: &str, events: &Relation) -> Result<DataFrame, Error> {
-    plan(sql, events.lazy()).and_then(|plan| events.collect(plan)).map_err(|error| explain(&error))
+pub fn query(sql: &str, rows: &Relation) -> Result<DataFrame, Error> {
+    let named = relation_of(sql)?;
+    let result = plan(sql, named, rows.lazy()).and_then(|plan| rows.collect(plan));
+    result.map_err(|error| explain(&error, named))
 }
 
-/// What SQL gives without any events: names and types are checked before the logs are read.
+/// What SQL gives without any rows: names and types are checked before the logs are read.
 ///
 /// # Errors
 /// As [`query`].
 pub fn dry_run(sql: &str) -> Result<DataFrame, Error> {
-    let schema = plan(sql, no_events().lazy()).and_then(|mut plan| plan.collect_schema());
-    schema.map(|schema| DataFrame::empty_with_schema(&schema)).map_err(|error| explain(&error))
+    let named = relation_of(sql)?;
+    let columns = named.columns.iter().map(|column| Field::new(column.name.into(), data_type(column.kind)));
+    let rows = DataFrame::empty_with_schema(&Schema::from_iter(columns));
+    let schema = plan(sql, named, rows.lazy()).and_then(|mut plan| plan.collect_schema());
+    schema.map(|schema| DataFrame::empty_with_schema(&schema)).map_err(|error| explain(&error, named))
 }
 
-fn plan(sql: &str, events: LazyFrame) -> PolarsResult<LazyFrame> {
+fn plan(sql: &str, named: &schema::Relation, rows: LazyFrame) -> PolarsResult<LazyFrame> {
     let mut context = context();
-    context.register("events", events);
+    context.register(named.name, rows);
     let statements = statements(sql);
     let (last, definitions) = statements.split_last().unwrap_or((&"", &[]));
     for definition in definitions {
@@ -122,7 +131,7 @@ pub fn check_condition(option: &str, condition: &str, events: &Relation) -> Resu
             &format!("SELECT CASE WHEN {condition} THEN TRUE ELSE FALSE END AS met FROM events"),
             events,
         ),
-        Err(error) => Err(explain(&error)),
+        Err(error) => Err(explain(&error, &EVENTS)),
     };
     match checked {
         Err(Error::Query(why)) => Err(Error::Query(format!("{option}: {why}"))),
@@ -136,7 +145,7 @@ pub fn no_events() -> Relation {
     Relation::in_memory(DataFrame::empty_with_schema(&Schema::from_iter(columns)))
 }
 
-pub(super) fn explain(error: &PolarsError) -> Error {
+pub(super) fn explain(error: &PolarsError, named: &schema::Relation) -> Error {
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
     // Polars lists the columns that were read for this query, not all that there are.
@@ -146,9 +155,10 @@ pub(super) fn explain(error: &PolarsError) -> Error {
         cause = error;
     }
     let hint = match cause {
-        PolarsError::ColumnNotFound(name) => unknown_column(name),
+        PolarsError::ColumnNotFound(name) => unknown_column(name, named),
         _ if text.contains("relation") && text.contains("not found") => {
-            "; the only relation is 'events', until CREATE TABLE name AS SELECT … makes another".to_owned()
+            let names = schema::RELATIONS.map(|relation| format!("'{}'", relation.name)).join(" and ");
+            format!("; the relations are {names}, until CREATE TABLE name AS SELECT … makes another")
         }
         _ if text.contains("statement type is not supported") => {
             " take SELECT, and before it CREATE TABLE name AS SELECT …".to_owned()
@@ -158,10 +168,10 @@ pub(super) fn explain(error: &PolarsError) -> Error {
     Error::Query(format!("the SQL cannot be run: {text}{hint}"))
 }
 
-fn unknown_column(message: &str) -> String {
+fn unknown_column(message: &str, named: &schema::Relation) -> String {
     let name =
         message.split(['"', '\'']).find(|part| !part.contains(' ') && !part.is_empty()).unwrap_or(message);
-    let near = did_you_mean(name, schema::names());
+    let near = did_you_mean(name, named.columns.iter().map(|column| column.name));
     if near.is_empty() { "; 'loganalyze schema' lists the columns".to_owned() } else { near }
 }
 

@@ -11,15 +11,12 @@ use std::{
 };
 
 use super::{
-    Found, LogFile,
+    Found, LogFile, Logs,
     identity::without_copies,
     missing::no_input,
     name::{self, Name},
 };
 use crate::error::Error;
-
-/// The family of the shop's system logs.
-const SYSTEM: &str = "app";
 
 /// As a shell matches.
 const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
@@ -28,23 +25,27 @@ const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
     require_literal_leading_dot: true,
 };
 
-/// The files that the arguments name: files, patterns, folders and `-`, in any mix and order.
+/// The files that the arguments name: files, patterns, folders and `-`, in any mix and order. Logs that are not asked for
+/// are left out; what is not called like either of the shop's, and standard input, is what is asked for, user activity
+/// where both are.
 ///
 /// Fails for an argument under which there is nothing to read, and for a file that can't be opened. What is
 /// left out otherwise is in the notes. Standard input and other streams are not opened here.
-pub fn find(arguments: &[String]) -> Result<Found, Error> {
+pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
     if arguments.is_empty() {
         return Err(Error::Usage("name a log file, a folder, a pattern, or - for standard input".to_owned()));
     }
-    let mut search = Search::default();
+    let mut search = Search { logs, ..Search::default() };
     for argument in arguments {
         search.argument(argument)?;
     }
-    search.leave_system_logs_aside()?;
-    let Search { mut files, mut notes, .. } = search;
-    files.sort_by_cached_key(age);
-    let files = without_copies(files, &mut notes)?;
-    Ok(Found { files, notes })
+    search.leave_others_aside()?;
+    let Search { found: Found { mut activity, mut system, mut notes }, .. } = search;
+    for files in [&mut activity, &mut system] {
+        files.sort_by_cached_key(age);
+        *files = without_copies(std::mem::take(files), &mut notes)?;
+    }
+    Ok(Found { activity, system, notes })
 }
 
 /// Whether a name that no file has is a pattern.
@@ -57,8 +58,8 @@ type FileId = (u64, u64);
 
 #[derive(Default)]
 struct Search {
-    files: Vec<LogFile>,
-    notes: Vec<String>,
+    logs: Logs,
+    found: Found,
     seen: HashMap<FileId, PathBuf>,
 }
 
@@ -74,7 +75,7 @@ impl Search {
                 false => Err(no_input(&format!("no log file in '{argument}'"), path)),
             },
             Ok(metadata) => {
-                self.add(path.to_owned(), &metadata);
+                self.add(path.to_owned(), &metadata, true);
                 Ok(())
             }
             Err(_) if is_pattern(argument) => self.pattern(argument),
@@ -84,10 +85,11 @@ impl Search {
     }
 
     fn standard_input(&mut self) -> Result<(), Error> {
-        if self.files.iter().any(|file| file.path.is_none()) {
+        let files = self.files(self.logs);
+        if files.iter().any(|file| file.path.is_none()) {
             return Err(Error::Usage("standard input (-) can be read only once: name it once".to_owned()));
         }
-        self.files.push(LogFile { name: "-".to_owned(), path: None, bytes: None });
+        files.push(LogFile { name: "-".to_owned(), path: None, bytes: None });
         Ok(())
     }
 
@@ -100,7 +102,7 @@ impl Search {
                 let path = error.path().to_owned();
                 unreadable(&path, error.into())
             })?;
-            any |= self.meet(path)?;
+            any |= self.meet(path, true)?;
         }
         any.then_some(()).ok_or_else(|| no_input(&format!("no file matches '{pattern}'"), Path::new(pattern)))
     }
@@ -121,55 +123,74 @@ impl Search {
             if entry.file_type().map_err(|error| unreadable(&path, error))?.is_dir() {
                 any |= self.folder(&path)?;
             } else if name::parse(&name).is_some() {
-                any |= self.meet(path)?;
+                any |= self.meet(path, false)?;
             }
         }
         Ok(any)
     }
 
-    /// Adds a path that nobody named; false if it is not a file: opening a FIFO could wait for ever.
-    fn meet(&mut self, path: PathBuf) -> Result<bool, Error> {
+    /// Adds a path that nobody named, but perhaps a pattern fits; false if it is not a file: opening a FIFO could wait for
+    /// ever.
+    fn meet(&mut self, path: PathBuf, fits: bool) -> Result<bool, Error> {
         let what = match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {
-                self.add(path, &metadata);
+                self.add(path, &metadata, fits);
                 return Ok(true);
             }
             Ok(metadata) => kind(&metadata),
             Err(error) if is_absence(&error) => "a link to nothing",
             Err(error) => return Err(unreadable(&path, error)),
         };
-        self.notes.push(format!("'{}' left out: it is {what}", path.display()));
+        self.found.notes.push(format!("'{}' left out: it is {what}", path.display()));
         Ok(false)
     }
 
-    fn add(&mut self, path: PathBuf, metadata: &Metadata) {
+    /// Adds a file, which was `named` or is only there.
+    fn add(&mut self, path: PathBuf, metadata: &Metadata, named: bool) {
         let name = path.display().to_string();
         match self.seen.entry((metadata.dev(), metadata.ino())) {
             Entry::Occupied(same) if *same.get() == path => {}
             Entry::Occupied(same) => {
-                self.notes
-                    .push(format!("'{name}' is the same file as '{}': read once", same.get().display()));
+                let note = format!("'{name}' is the same file as '{}': read once", same.get().display());
+                self.found.notes.push(note);
             }
             Entry::Vacant(new) => {
                 new.insert(path.clone());
                 let bytes = metadata.is_file().then_some(metadata.len());
-                self.files.push(LogFile { name, path: Some(path), bytes });
+                let file = LogFile { name, path: Some(path), bytes };
+                let unlike = if named { self.logs } else { Logs::Activity };
+                let logs = name_of(&file).and_then(|name| name.logs()).unwrap_or(unlike);
+                self.files(logs).push(file);
             }
         }
     }
 
-    fn leave_system_logs_aside(&mut self) -> Result<(), Error> {
-        let before = self.files.len();
-        self.files.retain(|file| name_of(file).is_none_or(|name| name.family != SYSTEM));
-        let note = match before - self.files.len() {
-            0 => return Ok(()),
-            1 => "1 system log (app*.log) left aside: it holds no user activity".to_owned(),
-            aside => format!("{aside} system logs (app*.log) left aside: they hold no user activity"),
+    fn files(&mut self, logs: Logs) -> &mut Vec<LogFile> {
+        if logs == Logs::System { &mut self.found.system } else { &mut self.found.activity }
+    }
+
+    fn leave_others_aside(&mut self) -> Result<(), Error> {
+        let Found { activity, system, notes } = &mut self.found;
+        let (asked, others) = match self.logs {
+            Logs::Activity => (activity, system),
+            Logs::System => (system, activity),
+            Logs::Both => return Ok(()),
         };
-        if self.files.is_empty() {
+        let (s, they_hold) = if others.len() == 1 { ("", "it holds") } else { ("s", "they hold") };
+        let note = match (self.logs, others.len()) {
+            (_, 0) => return Ok(()),
+            (Logs::System, aside) => {
+                format!("{aside} other log{s} left aside: system logs are called app*.log")
+            }
+            (_, aside) => {
+                format!("{aside} system log{s} (app*.log) left aside: {they_hold} no user activity")
+            }
+        };
+        if asked.is_empty() {
             return Err(Error::NoInput(format!("nothing else to read: {note}")));
         }
-        self.notes.push(note);
+        others.clear();
+        notes.push(note);
         Ok(())
     }
 }
@@ -225,16 +246,22 @@ mod tests {
         dir
     }
 
-    /// What is found under arguments relative to a folder: names and notes relative to it, too.
-    fn look(dir: &TempDir, arguments: &[&str]) -> Result<(Vec<String>, Vec<String>), Error> {
+    /// What is found under arguments relative to a folder: names, of activity before system logs, and notes, relative
+    /// to it, too.
+    fn look_for(logs: Logs, dir: &TempDir, arguments: &[&str]) -> Result<(Vec<String>, Vec<String>), Error> {
         let top = format!("{}/", dir.path().display());
         let absolute = |argument: &&str| match *argument {
             "-" | "/dev/null" => argument.to_string(),
             _ => format!("{top}{argument}"),
         };
-        let found = find(&arguments.iter().map(absolute).collect::<Vec<_>>())?;
-        let names = found.files.into_iter().map(|file| file.name.replace(&top, "")).collect();
+        let found = find(&arguments.iter().map(absolute).collect::<Vec<_>>(), logs)?;
+        let files = found.activity.into_iter().chain(found.system);
+        let names = files.map(|file| file.name.replace(&top, "")).collect();
         Ok((names, found.notes.iter().map(|note| note.replace(&top, "")).collect()))
+    }
+
+    fn look(dir: &TempDir, arguments: &[&str]) -> Result<(Vec<String>, Vec<String>), Error> {
+        look_for(Logs::Activity, dir, arguments)
     }
 
     fn files(dir: &TempDir, arguments: &[&str]) -> Vec<String> {
@@ -303,19 +330,34 @@ mod tests {
     }
 
     #[test]
+    fn system_logs_are_read_where_they_are_asked_for() {
+        let dir = folder(&["app.log", "app-2025-03-10.log", "web/app.log.1", "user_activity.log", "x.log"]);
+        let of = |logs, arguments: &[&str]| look_for(logs, &dir, arguments).unwrap();
+        let (files, notes) = of(Logs::System, &[""]);
+        assert_eq!(files, ["app-2025-03-10.log", "web/app.log.1", "app.log"]);
+        assert_eq!(notes, ["2 other logs left aside: system logs are called app*.log"]);
+        // A name that is neither's is what is asked for, where it was named.
+        for arguments in [&["app.log", "[ux]*.log"][..], &["app.log", "x.log", "user_activity.log"]] {
+            let (files, notes) = of(Logs::System, arguments);
+            assert_eq!((files.join(" "), notes.len()), ("app.log x.log".into(), 1));
+        }
+        assert_eq!(of(Logs::System, &["-"]).0, ["-"]);
+        let error = look_for(Logs::System, &dir, &["user_activity.log"]).unwrap_err();
+        assert!(error.to_string().starts_with("nothing else to read: 1 other log left aside"), "{error}");
+        let (files, notes) = of(Logs::Both, &["", "-"]);
+        assert_eq!(files.join(" "), "user_activity.log x.log - app-2025-03-10.log web/app.log.1 app.log");
+        assert_eq!(notes, [""; 0]);
+    }
+
+    #[test]
     fn one_file_under_two_names_is_read_once() {
         let dir = folder(&["x.log", "y.log"]);
         symlink(dir.path().join("x.log"), dir.path().join("current.log")).unwrap();
         fs::hard_link(dir.path().join("y.log"), dir.path().join("z.log")).unwrap();
         let (files, notes) = look(&dir, &["x.log", "x.log", "*.log"]).unwrap();
         assert_eq!(files, ["x.log", "y.log"]);
-        assert_eq!(
-            notes,
-            [
-                "'current.log' is the same file as 'x.log': read once",
-                "'z.log' is the same file as 'y.log': read once"
-            ]
-        );
+        let same = ["'current.log' is the same file as 'x.log'", "'z.log' is the same file as 'y.log'"];
+        assert_eq!(notes, same.map(|note| format!("{note}: read once")));
     }
 
     #[test]
@@ -334,8 +376,8 @@ mod tests {
         ];
         assert_eq!(notes, left_out);
         assert_eq!(look(&dir, &[""]).unwrap().1, left_out[1..]);
-        let found = find(&["/dev/null".to_owned()]).unwrap();
-        assert_eq!((&*found.files[0].name, found.files[0].bytes), ("/dev/null", None));
+        let found = find(&["/dev/null".to_owned()], Logs::Activity).unwrap();
+        assert_eq!((&*found.activity[0].name, found.activity[0].bytes), ("/dev/null", None));
     }
 
     #[test]

@@ -26,11 +26,25 @@ pub struct LogFile {
     pub bytes: Option<u64>,
 }
 
+/// The shop's logs: those of what people did, those of what its program says of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Logs {
+    /// User activity: every log that is no system log.
+    #[default]
+    Activity,
+    /// System logs, called `app*.log`.
+    System,
+    /// All.
+    Both,
+}
+
 /// What is to be read, and what the user should know about the choice.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
-    /// Oldest first.
-    pub files: Vec<LogFile>,
+    /// Logs of user activity, oldest first.
+    pub activity: Vec<LogFile>,
+    /// System logs, oldest first.
+    pub system: Vec<LogFile>,
     /// One plain sentence each, for stderr.
     pub notes: Vec<String>,
 }

@@ -1,6 +1,8 @@
 //! What the name of a log file says: its family, its date, how often it was rotated.
 //! Knows nothing of folders and of what is in a file.
 
+use super::Logs;
+
 /// The parts of a name such as `user_activity-2025-03-10.log.1.gz`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Name {
@@ -11,6 +13,17 @@ pub(super) struct Name {
     pub(super) date: Vec<u64>,
     /// `.1` is the newest of the rotated files; the file still being written has no number.
     pub(super) rotation: Option<u64>,
+}
+
+impl Name {
+    /// Which of the shop's logs is called so, if one is.
+    pub(super) fn logs(&self) -> Option<Logs> {
+        match self.family.as_str() {
+            "user_activity" => Some(Logs::Activity),
+            "app" => Some(Logs::System),
+            _ => None,
+        }
+    }
 }
 
 const COMPRESSIONS: [&str; 4] = [".gz", ".zst", ".bz2", ".xz"];

@@ -15,7 +15,7 @@ pub use funnel::{Entity, Entry, Funnel, LEFT, Step};
 pub use header::{Header, ResultColumn, parse};
 pub use params::{Param, ParamType, duration, marked};
 pub use statements::{Query, queries, statements};
-pub use words::{columns_of, with_comments_removed};
+pub use words::{columns_of, relation_of, with_comments_removed};
 
 use crate::error::{Error, did_you_mean};
 
@@ -40,6 +40,8 @@ const QUERIES: &[&str] = &[
     include_str!("../../queries/referrers.sql"),
     include_str!("../../queries/retention.sql"),
     include_str!("../../queries/dwell.sql"),
+    include_str!("../../queries/app-levels.sql"),
+    include_str!("../../queries/app-errors.sql"),
 ];
 
 /// A report: what its file's header says, and its SQL.

@@ -1,20 +1,49 @@
-//! Which columns a query may use: every column whose name occurs in it as a word. One too many costs a little time;
-//! one too few cannot happen.
+//! Which relation a query names, and which columns it may use: every column whose name occurs in it as a word. One too
+//! many costs a little time; one too few cannot happen.
 
-use crate::schema;
+use crate::error::Error;
+use crate::schema::{EVENTS, RELATIONS, Relation};
 
-/// The columns of `events` that occur in this SQL; all of them where it says `*` for a list of columns.
+/// The relation that this SQL names behind FROM or JOIN; `events` where it names none.
+///
+/// # Errors
+/// `Error::Query` where it names several: they are read from different logs.
+pub fn relation_of(sql: &str) -> Result<&'static Relation, Error> {
+    let outside: String = pieces(sql)
+        .map(|(piece, text)| match piece {
+            Piece::Code => text,
+            // A name may stand in quotes, a text may not count.
+            Piece::Quoted if !text.starts_with('\'') => text,
+            _ => " ",
+        })
+        .collect();
+    let words: Vec<String> = words(&outside).map(str::to_lowercase).collect();
+    let named = |relation: &Relation| {
+        words.windows(2).any(|pair| matches!(pair[0].as_str(), "from" | "join") && pair[1] == relation.name)
+    };
+    let mut found = RELATIONS.into_iter().filter(|relation| named(relation));
+    match (found.next(), found.next()) {
+        (Some(one), Some(other)) => Err(Error::Query(format!(
+            "the SQL names both '{}' and '{}', which are read from different logs: ask one query of each",
+            one.name, other.name
+        ))),
+        (one, _) => Ok(one.unwrap_or(&EVENTS)),
+    }
+}
+
+/// The columns of its relation that occur in this SQL; all of them where it says `*` for a list of columns.
 pub fn columns_of(sql: &str) -> Vec<&'static str> {
+    let names = relation_of(sql).unwrap_or(&EVENTS).columns.iter().map(|column| column.name);
     let sql = with_comments_removed(sql);
     if selects_all(&sql) {
-        return schema::names().collect();
+        return names.collect();
     }
-    let words: Vec<String> = sql
-        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    schema::names().filter(|name| words.iter().any(|word| word == name)).collect()
+    let words: Vec<String> = words(&sql).map(str::to_lowercase).collect();
+    names.filter(|name| words.iter().any(|word| word == name)).collect()
+}
+
+fn words(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
 }
 
 /// Whether there is a `*` that is neither `COUNT(*)`'s nor between two factors.
@@ -84,6 +113,29 @@ fn block_end(sql: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::{APP_EVENTS, COLUMNS};
+
+    #[test]
+    fn the_relation_that_is_named() {
+        for (sql, relation) in [
+            ("SELECT 1 FROM events", &EVENTS),
+            ("SELECT 1", &EVENTS),
+            ("SELECT 1 FROM nothing", &EVENTS),
+            ("select level from\n  App_Events;", &APP_EVENTS),
+            ("WITH a AS (SELECT * FROM app_events) SELECT * FROM a", &APP_EVENTS),
+            ("SELECT x FROM (SELECT 1 AS x FROM\"app_events\")", &APP_EVENTS),
+            ("SELECT level AS events FROM app_events -- FROM events", &APP_EVENTS),
+            ("SELECT 'it''s from events' FROM app_events", &APP_EVENTS),
+        ] {
+            assert_eq!(relation_of(sql).map(|found| found.name).ok(), Some(relation.name), "{sql}");
+        }
+        for both in [
+            "SELECT 1 FROM events JOIN app_events ON 1 = 1",
+            "SELECT 1 FROM app_events, (SELECT 2 FROM events)",
+        ] {
+            assert!(relation_of(both).is_err_and(|error| error.to_string().contains("one query of each")));
+        }
+    }
 
     #[test]
     fn words_that_are_columns() {
@@ -98,7 +150,8 @@ mod tests {
             "select distinct\n* from events",
             "SELECT events.* FROM events",
         ] {
-            assert_eq!(columns_of(all).len(), schema::COLUMNS.len(), "{all}");
+            assert_eq!(columns_of(all).len(), COLUMNS.len(), "{all}");
         }
+        assert_eq!(columns_of("SELECT level, path FROM app_events"), ["level"]);
     }
 }

@@ -18,7 +18,8 @@ const EXAMPLES: usize = 5;
 /// How many bytes of an example are kept: they are shown on one line, and there may be some in each of many chunks.
 const LONGEST_EXAMPLE: usize = 1024;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// What some editors begin UTF-8 files with.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a chunk held. Its rejects are numbered from the chunk's first line.
 pub struct Chunk {
@@ -198,7 +199,7 @@ impl LineReader {
         let line = &bytes[start..start + line_length(bytes, start)];
         let inside = match wrapper::json_begin(line) {
             Some(Begin::At(inside)) => inside,
-            Some(Begin::Partial) => return Err(Verdict::new(Reason::PartialRecord, 0)),
+            Some(Begin::Partial(_)) => return Err(Verdict::new(Reason::PartialRecord, 0)),
             None => return Err(Verdict::new(Reason::NotAnObject, 0)),
         };
         walker.at = content_begin(bytes, start + inside);

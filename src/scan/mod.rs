@@ -4,6 +4,7 @@
 //! Knows nothing of reports, DataFrames and the command line.
 
 pub mod agents;
+pub mod app;
 pub mod builder;
 mod canonical;
 mod client;

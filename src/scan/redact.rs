@@ -1,6 +1,8 @@
 //! Takes secrets out of what a line holds before anything can see it: values of `args` and `form`, query strings,
 //! and the text of rejected lines. Knows which names mean a secret; knows nothing of columns.
 
+mod text;
+
 use super::json::unescape;
 use std::borrow::Cow;
 
@@ -39,6 +41,8 @@ const LONGEST_WORD: usize = 24;
 #[derive(Debug, Clone)]
 pub struct Redaction {
     names: Vec<String>,
+    /// Whether names and addresses of people are taken out, too.
+    personal: bool,
 }
 
 impl Redaction {
@@ -47,7 +51,7 @@ impl Redaction {
         let standard =
             SENSITIVE.iter().chain(PERSONAL.iter().filter(|_| personal)).map(|name| name.to_string());
         let names = standard.chain(more.iter().map(|name| name.to_lowercase())).collect();
-        Redaction { names }
+        Redaction { names, personal }
     }
 
     fn is_sensitive(&self, key: &[u8]) -> bool {

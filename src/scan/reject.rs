@@ -24,11 +24,13 @@ pub enum Reason {
     TooLong,
     /// A container runtime cut the line in pieces.
     PartialRecord,
+    /// The line is a JSON object, but no record of a system log.
+    NotARecord,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 8] = [
+    pub const ALL: [Reason; 9] = [
         Reason::Truncated,
         Reason::NotAnObject,
         Reason::Syntax,
@@ -37,6 +39,7 @@ impl Reason {
         Reason::NulBytes,
         Reason::TooLong,
         Reason::PartialRecord,
+        Reason::NotARecord,
     ];
 
     /// The reason's name in every output.
@@ -50,6 +53,7 @@ impl Reason {
             Reason::NulBytes => "nul_bytes",
             Reason::TooLong => "too_long",
             Reason::PartialRecord => "partial_record",
+            Reason::NotARecord => "not_a_record",
         }
     }
 
@@ -64,6 +68,7 @@ impl Reason {
             Reason::NulBytes => "the line begins with NUL bytes",
             Reason::TooLong => "the line is longer than the limit",
             Reason::PartialRecord => "a container runtime cut the line in pieces",
+            Reason::NotARecord => "the JSON object is no record of a system log: it lacks level or message",
         }
     }
 }
@@ -100,7 +105,7 @@ pub struct Reject {
 /// How many bytes of a rejected line are kept.
 pub const LONGEST_TEXT: usize = 64 * 1024;
 
-/// How the lines of one file were counted. Always: lines = events + rejects + blank.
+/// How the lines of one file were counted. Always: lines = events + rejects + blank + joined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Lines, the last one also without its newline.
@@ -109,6 +114,8 @@ pub struct Tally {
     pub events: u64,
     /// Lines of nothing but white space.
     pub blank: u64,
+    /// Lines of system logs that belong to the event of a line before.
+    pub joined: u64,
     /// Lines that are no events, by reason (in the order of [`Reason::ALL`]).
     pub rejects_by_reason: [u64; Reason::ALL.len()],
     /// Bytes, decompressed.
@@ -135,6 +142,7 @@ impl Tally {
         self.lines += other.lines;
         self.events += other.events;
         self.blank += other.blank;
+        self.joined += other.joined;
         for (sum, count) in self.rejects_by_reason.iter_mut().zip(other.rejects_by_reason) {
             *sum += count;
         }

@@ -15,28 +15,30 @@ pub fn json_begin(line: &[u8]) -> Option<Begin> {
 pub enum Begin {
     /// At this byte of the line.
     At(usize),
-    /// Nowhere: the container runtime cut a long line here (tag `P`) and wrote the rest as another line.
-    Partial,
+    /// Not as a whole: the container runtime cut a long line (tag `P`), of which a piece begins at this byte, and wrote
+    /// the rest as another line.
+    Partial(usize),
 }
 
-/// Fluentd's `out_file` format: time, tag and record, separated by tabs.
-fn fluentd(line: &[u8]) -> Option<usize> {
+/// Where Fluentd's `out_file` format (time, tag and record, separated by tabs) has its record.
+pub fn fluentd(line: &[u8]) -> Option<usize> {
     let first = memchr::memchr(b'\t', line)?;
     let second = first + 1 + memchr::memchr(b'\t', &line[first + 1..])?;
     (first > 0).then_some(second + 1)
 }
 
-/// The Kubernetes container runtime interface: `TIME (stdout|stderr) (F|P)[:…] CONTENT`.
-fn cri(line: &[u8]) -> Option<Begin> {
+/// Where the format of the Kubernetes container runtime interface, `TIME (stdout|stderr) (F|P)[:…] CONTENT`, has its content.
+pub fn cri(line: &[u8]) -> Option<Begin> {
     let mut words = line.splitn(4, |&byte| byte == b' ');
     let (time, stream, tag) = (words.next()?, words.next()?, words.next()?);
     words.next()?;
     if !time.first().is_some_and(u8::is_ascii_digit) || !matches!(stream, b"stdout" | b"stderr") {
         return None;
     }
+    let begin = time.len() + stream.len() + tag.len() + 3;
     match tag.split(|&byte| byte == b':').next()? {
-        b"F" => Some(Begin::At(time.len() + stream.len() + tag.len() + 3)),
-        b"P" => Some(Begin::Partial),
+        b"F" => Some(Begin::At(begin)),
+        b"P" => Some(Begin::Partial(begin)),
         _ => None,
     }
 }
@@ -81,7 +83,7 @@ mod tests {
         assert_eq!(at("2025-03-12T16:20:54+09:00\tshop.activity\t{}"), Some(Begin::At(40)));
         assert_eq!(at("2025-03-12T07:20:54.1Z stdout F {}"), Some(Begin::At(32)));
         assert_eq!(at("2025-03-12T07:20:54.1Z stderr F:x {}"), Some(Begin::At(34)));
-        assert_eq!(at("2025-03-12T07:20:54.1Z stdout P {"), Some(Begin::Partial));
+        assert_eq!(at("2025-03-12T07:20:54.1Z stdout P {"), Some(Begin::Partial(32)));
         assert_eq!(at("2025-03-12 stdin F {}"), None);
         assert_eq!(at("hello world"), None);
         assert_eq!(at("\t\t{}"), None);

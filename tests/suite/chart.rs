@@ -153,7 +153,7 @@ fn commands() -> Vec<Vec<String>> {
 
 #[test]
 fn every_report_has_a_picture_of_80_columns() {
-    let folder = folder_with(&[("empty.log", b"")]);
+    let folder = folder_with(&[("empty.log", b""), ("app.log", b"")]);
     for command in commands() {
         for logs in ["sample_logs", text(folder.path())] {
             let shown = stdout(command.iter().map(String::as_str).chain([logs, "--chart"]));

@@ -1,10 +1,10 @@
-//! The same SQL in DuckDB gives the same rows: over the Parquet that the program itself writes of the events, every
+//! The same SQL in DuckDB gives the same rows: over the Parquet that the program itself writes of each relation, every
 //! report's query and generated funnels. Needs a Python with the `duckdb` package; skipped visibly without one.
 
 use crate::harness::{root, run, shop, skip, stdout, text};
 use crate::queries::words;
 use loganalyze::report::{self, Report, ResultColumn};
-use loganalyze::schema::{COLUMNS, Type};
+use loganalyze::schema::{RELATIONS, Type};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,7 +33,6 @@ def same(one, two, kind):
 
 work = json.load(open(sys.argv[1], encoding="utf-8"))
 duck = duckdb.connect()
-duck.execute("CREATE VIEW events AS SELECT * FROM read_parquet('%s')" % work["events"].replace("'", "''"))
 faults = 0
 
 def fault(text):
@@ -43,10 +42,13 @@ def fault(text):
         print(text)
 
 names = {"text": "VARCHAR"}
-held = [[row[0], row[1]] for row in duck.execute("DESCRIBE events").fetchall()]
-promised = [[name, names.get(kind, kind.upper())] for name, kind in work["schema"]]
-if held != promised:
-    fault("events holds %s, not %s" % (held, promised))
+for relation in work["relations"]:
+    file = relation["file"].replace("'", "''")
+    duck.execute("CREATE VIEW %s AS SELECT * FROM read_parquet('%s')" % (relation["name"], file))
+    held = [[row[0], row[1]] for row in duck.execute("DESCRIBE " + relation["name"]).fetchall()]
+    promised = [[name, names.get(kind, kind.upper())] for name, kind in relation["schema"]]
+    if held != promised:
+        fault("%s holds %s, not %s" % (relation["name"], held, promised))
 
 for case in work["cases"]:
     try:
@@ -140,18 +142,23 @@ fn funnel_case(words: &[&str], logs: &Path) -> Value {
 
 fn agrees(logs: &Path) {
     let folder = tempfile::tempdir().unwrap();
-    let events = folder.path().join("events.parquet");
-    let all = ["sql", "SELECT * FROM events", text(logs), "--max-rejects", "100%", "-o", text(&events)];
-    let written = run(all);
-    assert_eq!(written.code, 0, "{}", written.stderr);
+    let mut relations = Vec::new();
+    for relation in RELATIONS {
+        let file = folder.path().join(format!("{}.parquet", relation.name));
+        let query = format!("SELECT * FROM {}", relation.name);
+        let written = run(["sql", &query, text(logs), "--max-rejects", "100%", "-o", text(&file)]);
+        assert_eq!(written.code, 0, "{}", written.stderr);
+        let schema: Vec<[&str; 2]> =
+            relation.columns.iter().map(|column| [column.name, column.kind.sql()]).collect();
+        relations.push(json!({"name": relation.name, "file": file, "schema": schema}));
+    }
     let mut cases = Vec::new();
     for report in report::all().unwrap().iter().filter(|report| report.header.generated.is_none()) {
         cases.push(case(&report.header.name, report, &report.sql, &words(report), logs));
     }
     cases.extend(funnels().iter().map(|words| funnel_case(words, logs)));
-    let schema: Vec<[&str; 2]> = COLUMNS.iter().map(|column| [column.name, column.kind.sql()]).collect();
     let work = folder.path().join("work.json");
-    std::fs::write(&work, json!({"events": events, "schema": schema, "cases": cases}).to_string()).unwrap();
+    std::fs::write(&work, json!({"relations": relations, "cases": cases}).to_string()).unwrap();
     let script = folder.path().join("compare.py");
     std::fs::write(&script, SCRIPT).unwrap();
     let Ok(output) = Command::new(python()).arg(&script).arg(&work).output() else {

@@ -71,6 +71,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("quality", &["quality"]),
     ("events", &["events", "--type", "search", "--where", "paired", "--top", "5"]),
     ("compare-product-views", &["compare", "product-views", "--metric", "views,view_to_cart", "--top", "5"]),
+    ("app-levels", &["app-levels"]),
+    ("app-errors", &["app-errors"]),
 ];
 
 fn golden(name: &str) -> PathBuf {

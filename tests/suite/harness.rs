@@ -1,5 +1,7 @@
 //! Running the built program, and what tests share.
 
+use loganalyze::report::{Report, relation_of};
+use loganalyze::schema::APP_EVENTS;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -136,10 +138,16 @@ impl Random {
     }
 }
 
-/// The lines of `sample_logs/`, decompressed, file after file.
+/// Whether a report is asked of system logs, not of user activity.
+pub fn is_of_system_logs(report: &Report) -> bool {
+    relation_of(&report.sql).unwrap().name == APP_EVENTS.name
+}
+
+/// The lines of user activity in `sample_logs/`, decompressed, file after file.
 pub fn sample_lines() -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(root().join("sample_logs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("user_activity"));
     paths.sort();
     let mut all: Vec<Vec<u8>> = paths.iter().flat_map(|path| lines(&decompressed(path))).collect();
     // The last line of a file may lack its newline; among others it needs one.

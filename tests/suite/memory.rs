@@ -5,7 +5,7 @@ mod joined;
 mod traces;
 
 use crate::harness::{Output, REPORTS, folder_with, program, run, sample_lines, shop, stdout, text};
-use loganalyze::input::find;
+use loganalyze::input::{Logs, find};
 use loganalyze::scan::{Progress, Settings, scan, wanted::Wanted};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::path::Path;
@@ -76,7 +76,7 @@ fn alike(question: &[&str], inputs: &[&str], limits: &[&[&str]]) {
 /// Whether a scan of one column of numbers, the least that any report reads, would keep its rows in temporary files.
 fn spills(inputs: &[&str], bytes: usize, threads: usize, chunk_bytes: usize) -> bool {
     let inputs: Vec<String> = inputs.iter().map(|&input| input.to_owned()).collect();
-    let files = find(&inputs).unwrap().files;
+    let files = find(&inputs, Logs::Activity).unwrap().activity;
     let mut settings = Settings { threads, chunk_bytes, row_bytes: Some(bytes / 6), ..Settings::default() };
     settings.rows.wanted = Wanted::of(["epoch_us", "timestamp"]);
     let scanned = scan(&files, &settings, &Progress::default()).unwrap();

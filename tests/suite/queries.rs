@@ -3,7 +3,7 @@
 
 mod lint;
 
-use crate::harness::{folder_with, root, run, sample_lines, stdout, text};
+use crate::harness::{folder_with, is_of_system_logs, root, run, sample_lines, stdout, text};
 use loganalyze::report::{self, Entry, Funnel, Report, Step, marked};
 use loganalyze::sink::{Chart, page::Headline};
 use serde_json::{Map, Value};
@@ -225,18 +225,27 @@ fn there_is_an_answer_to_nothing_and_to_almost_nothing() {
         ("blank.log", b"\n \n"),
         ("null.log", b"{}\n{}\n"),
         ("one.log", one),
+        ("system/empty.log", b""),
+        ("system/blank.log", b"\n \n"),
+        ("system/null.log", b"{\"level\": \"ERROR\", \"message\": null}\n".repeat(2).as_slice()),
+        (
+            "system/one.log",
+            br#"{"timestamp":"2025-03-10T09:00:00", "level":"ERROR", "message":""a"", "module":"m"}"#,
+        ),
     ]);
     for report in reports() {
         let name = report.header.name.as_str();
         let is_funnel = name == "funnel";
         let counts_lines = name.starts_with("hourly") || name == "event-counts";
         let counts_a_view = !["search-terms", "categories", "cart", "dwell"].contains(&name);
-        let rows = |file: &str| objects(&report, &folder.path().join(file));
+        let of_system = is_of_system_logs(&report);
+        let logs = if of_system { folder.path().join("system") } else { folder.path().into() };
+        let rows = |file: &str| objects(&report, &logs.join(file));
         for file in ["missing.log", "empty.log", "blank.log"] {
             let rows = rows(file);
             assert_eq!(rows.len(), if is_funnel { 4 } else { 0 }, "{name} of {file}");
             assert!(rows.iter().all(|row| row["visitors"] == 0 && row["conversion"].is_null()), "{rows:?}");
-            let path = folder.path().join(file);
+            let path = logs.join(file);
             let header = run(words(&report).iter().map(String::as_str).chain([
                 text(&path),
                 "--allow-empty",
@@ -247,7 +256,11 @@ fn there_is_an_answer_to_nothing_and_to_almost_nothing() {
             assert_eq!(header.stdout.lines().next(), Some(names.join(",").as_str()));
         }
         let of_nulls = rows("null.log");
-        assert_eq!(of_nulls.len(), if is_funnel { 4 } else { usize::from(counts_lines) }, "{name}");
+        assert_eq!(
+            of_nulls.len(),
+            if is_funnel { 4 } else { usize::from(counts_lines || of_system) },
+            "{name}"
+        );
         if counts_lines {
             assert_eq!((&of_nulls[0]["lines"], &of_nulls[0]["actions"]), (&2.into(), &2.into()));
         }
@@ -280,9 +293,20 @@ fn lines_without_fields() -> Vec<u8> {
     out
 }
 
+/// Records of a system log, whole and without some of their values, each twice.
+const RECORDS_WITHOUT_VALUES: &str = r#"{"timestamp":"2025-03-10T09:00:00", "level":"ERROR", "message":"a", "module":"m"}
+{"level":"ERROR", "message":"a", "module":"m"}
+{"level":"ERROR", "message":null, "module":"m"}
+{"level":"CRITICAL", "message":null}
+{"timestamp":"2025-03-10T09:00:00", "level":"ERROR", "message":"a"}
+{"timestamp":"2025-03-10T09:00:00", "level":null, "message":"a", "module":"m"}
+{"level":null, "message":null}
+"#;
+
 #[test]
 fn rows_have_one_order_only_wherever_nulls_are_sorted() {
-    let folder = folder_with(&[("fewer.log", &lines_without_fields())]);
+    let records = RECORDS_WITHOUT_VALUES.repeat(2);
+    let folder = folder_with(&[("fewer.log", &lines_without_fields()), ("app.log", records.as_bytes())]);
     let sample = root().join("sample_logs");
     for report in reports() {
         let name = &report.header.name;

@@ -1,6 +1,6 @@
 //! `report`: several reports from one reading, each what its own command says.
 
-use crate::harness::{Random, folder_with, root, run, sample_lines, stdout, text};
+use crate::harness::{Random, folder_with, is_of_system_logs, root, run, sample_lines, stdout, text};
 use crate::memory::parquet;
 use loganalyze::report;
 use std::path::Path;
@@ -8,6 +8,12 @@ use std::path::Path;
 fn names() -> Vec<(String, String)> {
     let headers = report::all().unwrap().into_iter().map(|report| report.header);
     headers.filter(|header| header.variant_of.is_none()).map(|header| (header.name, header.title)).collect()
+}
+
+/// The names of those that are asked of user activity.
+fn names_of_activity() -> Vec<String> {
+    let asked = |(name, _): &(String, String)| !is_of_system_logs(&report::find(name).unwrap());
+    names().into_iter().filter(asked).map(|(name, _)| name).collect()
 }
 
 fn files(folder: &Path) -> Vec<String> {
@@ -96,7 +102,7 @@ fn what_happened_at_the_same_moment_is_paired_alike_in_each_report() {
         let folder = folder_with(&[("user_activity.log", log.as_bytes())]);
         let out = folder.path().join("out");
         stdout(["report", text(&folder.path().join("user_activity.log")), "-o", text(&out)]);
-        for (name, _) in names() {
+        for name in names_of_activity() {
             let alone = stdout([&name, text(&folder.path().join("user_activity.log"))]);
             let found = std::fs::read_to_string(out.join(format!("{name}.csv"))).unwrap();
             assert_eq!(found, alone, "case {case}: {name}");
@@ -193,12 +199,22 @@ fn lines_are_accounted_for_once() {
     let (summary, out) = (folder.path().join("summary.json"), folder.path().join("out"));
     let log = folder.path().join("user_activity.log");
     let output = run(["report", text(&log), "-o", text(&out), "--summary", text(&summary)]);
-    assert_eq!((output.code, output.stderr.lines().count()), (0, 1), "{}", output.stderr);
-    assert!(output.stderr.starts_with("2,588 lines = 2,572 events + 8 rejects + 8 blank · 1 file, "));
+    let said: Vec<&str> = output.stderr.lines().collect();
+    assert_eq!((output.code, said.len()), (0, 2), "{said:?}");
+    assert_eq!(
+        said[0],
+        "note: no system logs (app*.log) among the inputs: only the reports of user activity are made"
+    );
+    assert!(said[1].starts_with("2,588 lines = 2,572 events + 8 rejects + 8 blank · 1 file, "), "{said:?}");
     let account: serde_json::Value = serde_json::from_slice(&std::fs::read(&summary).unwrap()).unwrap();
     assert_eq!((account["lines"].as_u64(), account["files"].as_u64()), (Some(2588), Some(1)));
     let printed = run(["report", text(&log)]);
-    assert_eq!(printed.stderr.lines().count(), 1);
+    assert_eq!(printed.stderr.lines().count(), 2);
+    let both = run(["report", "sample_logs"]).stderr;
+    assert!(
+        both.starts_with("5,169 lines = 5,095 events + 8 rejects + 8 blank + 58 joined · 10 files, "),
+        "{both}"
+    );
     let strict = run(["report", "sample_logs", "--strict"]);
     assert_eq!((strict.code, strict.stdout.as_str()), (3, ""));
     assert!(root().join("sample_logs").is_dir());

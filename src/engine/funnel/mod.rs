@@ -10,6 +10,7 @@ use super::polars::{check_condition, explain};
 use super::relation::Relation;
 use crate::error::Error;
 use crate::report::Funnel;
+use crate::schema::EVENTS;
 use matches::Matches;
 use polars::prelude::*;
 
@@ -18,7 +19,8 @@ use polars::prelude::*;
 /// # Errors
 /// `Error::Query` with what Polars does not accept, and in which condition.
 pub fn query(funnel: &Funnel, events: &Relation) -> Result<DataFrame, Error> {
-    result(funnel, events).map_err(|error| check(funnel, events).err().unwrap_or_else(|| explain(&error)))
+    result(funnel, events)
+        .map_err(|error| check(funnel, events).err().unwrap_or_else(|| explain(&error, &EVENTS)))
 }
 
 /// Checks each condition by itself over these events.

@@ -213,14 +213,14 @@ impl Query {
         let own = self.relations();
         for at in [self.places("FROM"), self.places("JOIN")].concat() {
             let name = self.tokens.get(at + 1).and_then(Token::word).unwrap_or_default();
-            if name != "events" && !own.contains(name) {
-                self.fault(at, "neither 'events' nor a relation of its own");
+            if !is_relation(name) && !own.contains(name) {
+                self.fault(at, "neither 'events' nor 'app_events' nor a relation of its own");
             }
             if self.is(at + 2, ",") && self.is(at, "FROM") {
                 self.fault(at, "a join by comma");
             }
         }
-        for name in own.iter().filter(|name| schema::column(name).is_some() || *name == "events") {
+        for name in own.iter().filter(|name| schema::column(name).is_some() || is_relation(name)) {
             self.faults.push(format!("the relation {name} is called like a column or like events"));
         }
     }
@@ -305,6 +305,10 @@ impl Query {
             }
         }
     }
+}
+
+fn is_relation(name: &str) -> bool {
+    schema::RELATIONS.iter().any(|relation| relation.name == name)
 }
 
 /// What is wrong with a query; nothing, where it is portable.

@@ -1,0 +1,155 @@
+//! From what was read to what is written: a question's rows, and what is said about them. Knows nothing of files.
+
+use super::account::Account;
+use super::args::{Bots, Common};
+use super::load::Loaded;
+use super::question::Question;
+use super::{compare, describe, funnel_words, times};
+use crate::engine::relation::Relation;
+use crate::engine::{funnel, polars as engine};
+use crate::error::Error;
+use crate::sink::{self, About, Format};
+use polars::prelude::DataFrame;
+use rayon::prelude::*;
+
+/// A question's rows and what is to be said of them.
+pub type Rows = (DataFrame, Vec<String>);
+
+/// What a question's answer is.
+pub struct Answer {
+    /// All rows.
+    pub whole: DataFrame,
+    /// Those that are to be shown.
+    pub shown: DataFrame,
+    /// What is said about them.
+    pub about: About,
+}
+
+/// What is to be shown of the rows of a question and said about them.
+///
+/// # Errors
+/// `Error::Usage` where the chart does not suit them; `Error::Query` if Polars gives out.
+pub fn answer(
+    question: &Question,
+    (whole, mut notes): Rows,
+    options: &Common,
+    format: Format,
+    loaded: &Loaded,
+    seconds: f64,
+) -> Result<Answer, Error> {
+    if question.comparing.is_some() && !format.has_notes() && !options.quiet {
+        notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
+    let total_rows = total_rows(question, &whole, loaded)?;
+    // Of a comparison the report's rows are counted, each of which becomes a row a metric.
+    let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
+    let top = options.top.unwrap_or(question.top);
+    let shown = if top > 0 { whole.head(Some(top.saturating_mul(rows_each))) } else { whole.clone() };
+    if let (Some(chart), true) = (&question.chart, options.chart.is_some()) {
+        chart.check(&shown)?;
+    }
+    let (name, chart) = (question.name.clone(), question.chart.clone());
+    let metadata = metadata(question, options, loaded, &notes, seconds);
+    Ok(Answer { whole, shown, about: About { name, total_rows, notes, metadata, chart } })
+}
+
+/// How many rows there are, shown or not.
+fn total_rows(question: &Question, result: &DataFrame, loaded: &Loaded) -> Result<usize, Error> {
+    let Some(count) = &question.count else { return Ok(result.height()) };
+    let counted = engine::query(count, &loaded.relation)?;
+    let counted = counted.column("n").ok().and_then(|counted| counted.get(0).ok()?.extract());
+    Ok(counted.unwrap_or(result.height()))
+}
+
+/// What [`evaluate`] gives for each question: side by side, for a query over few events leaves cores idle; but not of events
+/// in temporary files, for then each takes as much memory as it may.
+///
+/// # Errors
+/// `Error::Query` with what Polars does not accept.
+pub fn evaluate_all(asked: &[(&Question, &Loaded)]) -> Result<Vec<Rows>, Error> {
+    if asked.iter().all(|(_, loaded)| loaded.relation.is_in_memory()) {
+        asked.par_iter().map(|(question, loaded)| evaluate(question, loaded)).collect()
+    } else {
+        asked.iter().map(|(question, loaded)| evaluate(question, loaded)).collect()
+    }
+}
+
+/// The result and what is to be said of it.
+fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
+    if question.is_quality() {
+        return Ok((loaded.quality.table(&loaded.files)?, Vec::new()));
+    }
+    if let Some(comparing) = &question.comparing {
+        return compare::evaluate(question, comparing, loaded);
+    }
+    let result = rows(question, &loaded.relation)?;
+    match question.report.as_ref().map(|report| &report.header.columns) {
+        None => Ok((engine::as_plain(&result)?, Vec::new())),
+        Some(columns) => Ok((
+            engine::as_promised(&result, columns)?,
+            funnel_words::immature(&result).into_iter().collect(),
+        )),
+    }
+}
+
+/// What the question's SQL gives over these events.
+///
+/// # Errors
+/// `Error::Query` with what Polars does not accept.
+pub fn rows(question: &Question, events: &Relation) -> Result<DataFrame, Error> {
+    match &question.funnel {
+        Some(asked) => funnel::query(asked, events),
+        None => engine::query(&question.sql, events),
+    }
+}
+
+/// What is said of programs among the visitors, if there are any.
+fn bots_note(mode: Bots, (bots, all): (u64, u64)) -> Option<String> {
+    let number = |count: u64| sink::grouped(&count.to_string());
+    let share = format!("{} of {} events", number(bots), number(all));
+    match mode {
+        Bots::Include if bots == 0 => None,
+        Bots::Include => Some(format!("bots: {share} are by programs; --bots exclude leaves them out")),
+        Bots::Exclude => Some(format!("bots: {share} are by programs and were left out")),
+        Bots::Only => Some(format!("bots: only the {share} that are by programs")),
+    }
+}
+
+/// What a Parquet file says about itself.
+fn metadata(
+    question: &Question,
+    options: &Common,
+    loaded: &Loaded,
+    notes: &[String],
+    seconds: f64,
+) -> Vec<(String, String)> {
+    let text = |time: Option<i64>| {
+        let moment = time.and_then(chrono::DateTime::from_timestamp_micros);
+        moment.map(|moment| moment.format("%FT%T%.6f").to_string()).unwrap_or_default()
+    };
+    let (first, last) = (loaded.span.map(|span| span.0), loaded.span.map(|span| span.1));
+    let pair = |key: &str, value: String| (format!("loganalyze.{key}"), value);
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    let mut metadata = vec![
+        pair("version", env!("CARGO_PKG_VERSION").into()),
+        pair("command", command.join(" ")),
+        pair("first_event", text(first)),
+        pair("last_event", text(last)),
+        pair("zone", options.tz.clone()),
+        pair("definitions", question.report.as_ref().map(describe::definitions).unwrap_or_default()),
+        pair("sql", question.sql.clone()),
+        pair("notes", notes.join("\n")),
+        pair("accounting", Account::of(&loaded.files, seconds, Vec::new()).json().to_string()),
+    ];
+    if question.comparing.is_some() {
+        for (name, period) in ["", "before_"].iter().zip(&loaded.ranges) {
+            metadata.push(pair(&format!("{name}since"), times::shown(period.start)));
+            metadata.push(pair(&format!("{name}until"), times::shown(period.end)));
+        }
+    } else {
+        metadata.push(pair("since", options.since.clone().unwrap_or_default()));
+        metadata.push(pair("until", options.until.clone().unwrap_or_default()));
+    }
+    metadata
+}

@@ -1,0 +1,44 @@
+//! Which files a command reads: those that its questions are of.
+
+use super::args::Common;
+use super::question::Question;
+use crate::error::Error;
+use crate::input::{Found, Logs, find};
+use crate::sink;
+
+/// The files to read, and notes about them on standard error. Reports of logs that are not there are dropped with a note,
+/// if there are others.
+///
+/// # Errors
+/// Where there is nothing to read.
+pub fn inputs(options: &Common, questions: &mut Vec<Question>) -> Result<Found, Error> {
+    let of_system = |question: &Question| question.is_of_system_logs();
+    let logs = match (questions.iter().any(of_system), questions.iter().all(of_system)) {
+        (false, _) => Logs::Activity,
+        (true, true) => Logs::System,
+        (true, false) => Logs::Both,
+    };
+    let mut found = match find(&options.inputs, logs) {
+        Err(Error::NoInput(why)) if options.allow_empty => Found { notes: vec![why], ..Found::default() },
+        found => found?,
+    };
+    let missing = match (logs, found.activity.is_empty(), found.system.is_empty()) {
+        (Logs::Both, false, true) => Some(("system logs (app*.log)", "user activity", true)),
+        (Logs::Both, true, false) => Some(("user activity", "system logs (app*.log)", false)),
+        _ => None,
+    };
+    if let Some((missing, there, is_of_missing)) = missing {
+        let others = |question: &Question| of_system(question) != is_of_missing;
+        if !options.allow_empty
+            && questions.iter().any(|question| !others(question) && question.report.is_none())
+        {
+            return Err(Error::NoInput(format!("no {missing} among the inputs, but a query of them")));
+        }
+        found.notes.push(format!("no {missing} among the inputs: only the reports of {there} are made"));
+        questions.retain(|question| others(question) || question.report.is_none());
+    }
+    if !options.quiet {
+        found.notes.iter().for_each(|note| eprintln!("note: {}", sink::visible(note)));
+    }
+    Ok(found)
+}

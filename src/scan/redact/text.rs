@@ -1,0 +1,176 @@
+//! Secrets in free text, such as an error's message: values behind names that mean a secret, as in a query string, an
+//! object, a keyword argument or a header, and words that look like cookies and tokens. Rather too much than too little,
+//! but never what makes an error that error: the names of modules and exceptions.
+
+use super::{REDACTED, Redaction, percent_decoded};
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// A part of a word that is at least this long, with digits and letters of both cases, is a token.
+const TOKEN: usize = 20;
+
+impl Redaction {
+    /// Free text, the values of sensitive names and what looks like a token replaced.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let named = self.without_values(text);
+        match self.without_words(&named) {
+            Some(safe) => Cow::Owned(safe),
+            None => named,
+        }
+    }
+
+    /// Without what stands behind sensitive names and `=` or `:`.
+    fn without_values<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut out = String::new();
+        let mut rest = text;
+        let mut searched = 0;
+        while let Some(at) = rest[searched..].find(['=', ':']).map(|at| searched + at) {
+            searched = at + 1;
+            let colon = rest.as_bytes()[at] == b':';
+            let Some(to_line_end) = self.ends_with_secret_name(&rest[..at], colon) else { continue };
+            let (begin, end) = value(&rest[at + 1..], to_line_end);
+            if begin == end {
+                continue;
+            }
+            out.extend([&rest[..at + 1 + begin], REDACTED]);
+            rest = &rest[at + 1 + end..];
+            searched = 0;
+        }
+        if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + rest) }
+    }
+
+    /// Whether what stands before `=` or `:` ends with a sensitive name, and then whether the value takes the rest of the
+    /// line, as a header's does.
+    fn ends_with_secret_name(&self, before: &str, colon: bool) -> Option<bool> {
+        let before = before.trim_end_matches(' ');
+        let bare = before.trim_end_matches(['"', '\'', '\\']);
+        let is_other = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '%' | '.' | '[' | ']'));
+        let name = bare.rsplit(is_other).next().unwrap_or_default();
+        // `TokenError: …` and `zipfile.BadZipFile: …` say what went wrong.
+        let is_quoted = bare.len() < before.len();
+        let is_class =
+            name.contains('.') || ["Error", "Exception", "Warning"].iter().any(|end| name.ends_with(end));
+        if colon && is_class && !is_quoted || !self.is_sensitive(&percent_decoded(name)) {
+            return None;
+        }
+        let name = name.to_lowercase();
+        Some(colon && !is_quoted && (name.contains("authorization") || name.contains("cookie")))
+    }
+
+    /// Without words that are tokens and, where people are to stay unknown, addresses; `None` if there is no such word.
+    fn without_words(&self, text: &str) -> Option<String> {
+        let is_word =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | '+' | '%' | '@' | ':');
+        let mut out = String::new();
+        let mut rest = text;
+        let mut found = false;
+        while let Some(begin) = rest.find(is_word) {
+            let length = rest[begin..].find(|c| !is_word(c)).unwrap_or(rest.len() - begin);
+            let word = &rest[begin..begin + length];
+            let secret = is_token(word) || self.personal && is_personal(word);
+            found |= secret;
+            out.extend([&rest[..begin], if secret { REDACTED } else { word }]);
+            rest = &rest[begin + length..];
+        }
+        found.then(|| out + rest)
+    }
+}
+
+/// Where the value behind a sign begins and ends.
+fn value(text: &str, to_line_end: bool) -> (usize, usize) {
+    let line = text.split('\n').next().unwrap_or(text);
+    let begin = line.len() - line.trim_start().len();
+    let value = &line[begin..];
+    let quote = value.trim_start_matches('\\');
+    let length = match quote.chars().next() {
+        _ if to_line_end => value.trim_end().len(),
+        Some(mark @ ('"' | '\'')) => {
+            let open = value.len() - quote.len() + 1;
+            // In a text that was quoted as a whole, a backslash stands before each quote.
+            open + string_length(&value[open..], mark, open == 1)
+        }
+        Some('{' | '[' | '(') => value.len(),
+        _ => value.find(|c: char| c.is_whitespace() || "&;,\"')]}".contains(c)).unwrap_or(value.len()),
+    };
+    (begin, begin + length)
+}
+
+/// How long a string is behind the quote that opened it, with the quote that closes it; up to the line's end if none does.
+fn string_length(text: &str, mark: char, has_escapes: bool) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = has_escapes,
+            _ if c == mark => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn is_token(word: &str) -> bool {
+    word.split(['.', ':', '@']).any(|part| {
+        let has = |kind: fn(&u8) -> bool| part.bytes().any(|byte| kind(&byte));
+        part.len() >= TOKEN
+            && has(u8::is_ascii_digit)
+            && has(u8::is_ascii_lowercase)
+            && has(u8::is_ascii_uppercase)
+    })
+}
+
+/// Whether a word is an e-mail or an IP address, perhaps with a port.
+fn is_personal(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ':']);
+    let host = word.rsplit_once(':').map_or(word, |(host, _)| host);
+    let is_mail = word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    is_mail || [word, host].iter().any(|text| text.parse::<IpAddr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_secret_names_are_taken_out_and_nothing_else() {
+        let redaction = Redaction::new(&["비밀".into()], false);
+        for (text, safe) in [
+            ("GET /reset?token=abc&page=2 - 404", "GET /reset?token=[redacted]&page=2 - 404"),
+            ("{'password': 'hun\\'ter2', 'q': 'x'}", "{'password': [redacted], 'q': 'x'}"),
+            (
+                r#"{"user": 7, "card_no" : 4111, "q": "x"}"#,
+                r#"{"user": 7, "card_no" : [redacted], "q": "x"}"#,
+            ),
+            (r#"{\"password\": \"hunter2\", \"q\": \"x\"}"#, r#"{\"password\": [redacted], \"q\": \"x\"}"#),
+            ("login(passwd='x y', n=1)", "login(passwd=[redacted], n=1)"),
+            ("Authorization: Bearer a b\nnext", "Authorization: [redacted]\nnext"),
+            ("Set-Cookie: a=b; Path=/", "Set-Cookie: [redacted]"),
+            ("pass%77ord=x 비밀=y", "pass%77ord=[redacted] 비밀=[redacted]"),
+            ("tokens=['a', 'b']", "tokens=[redacted]"),
+            ("password: \"not closed\nnext", "password: [redacted]\nnext"),
+            ("cookie .eJxNykESwiAMAMC_5GxtEkpB3uGd.Z8291Q.IL4 end", "cookie [redacted] end"),
+        ] {
+            assert_eq!(redaction.text(text), safe);
+        }
+        for kept in [
+            "요청 종료: GET /no\"such\"page - 404",
+            "sqlite3.OperationalError: no such table: users",
+            "InvalidTokenError: signature has expired",
+            "zipfile.BadZipFile: File is not a zip file",
+            "OSError: [Errno 98] Address already in use: ('0.0.0.0', 5000)",
+            "no password given, password=",
+            "f47ac10b-58cc-4372-a567-0e02b2c3d479 at 2025-03-10T09:00:00.123456+09:00 from 10.0.0.1",
+        ] {
+            assert_eq!(redaction.text(kept), kept);
+        }
+    }
+
+    #[test]
+    fn people_stay_unknown_where_they_are_to() {
+        let redaction = Redaction::new(&[], true);
+        assert_eq!(
+            redaction.text("user=kim from 10.0.0.1:80, 2001:db8::7 and kim@example.com. at 09:00:00"),
+            "user=[redacted] from [redacted], [redacted] and [redacted] at 09:00:00"
+        );
+    }
+}
