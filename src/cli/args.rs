@@ -7,6 +7,8 @@ use crate::report::{self, Header, Param, ParamType, Report};
 use crate::sink::Format;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueEnum};
+use ipnet::IpNet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// What every command that reads logs takes.
@@ -218,6 +220,9 @@ pub fn report_args(name: &str, report: &Report) -> Command {
     if header.name == "funnel" {
         command = command.args(funnel_args());
     }
+    if header.group == "security" {
+        command = command.arg(allow_arg());
+    }
     command
 }
 
@@ -310,6 +315,23 @@ fn funnel_args() -> [Arg; 3] {
     ]
 }
 
+fn allow_arg() -> Arg {
+    Arg::new("allow")
+        .long("allow")
+        .action(ArgAction::Append)
+        .value_name("CIDR")
+        .value_parser(network)
+        .help("Leave out log-ins from this network or address: an office, a monitor; may be repeated")
+}
+
+/// The network of `10.0.0.0/8`, `2001:db8::/32`, or of one address.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| one())
+        .map_err(|_| "write a network as 10.0.0.0/8 or 2001:db8::/32, an address as it is")
+}
+
 fn quality_command() -> Command {
     let command = Command::new("quality").after_help(
         "A gap is a time of more than an hour without an event, between the file's first and last.\n\
@@ -334,7 +356,12 @@ fn schema_command() -> Command {
         .after_help("Example: loganalyze schema --format csv")
 }
 
-/// The values of an option that may not be there at all.
+/// The networks that an option that may not be there at all leaves out.
+pub fn allowed(matches: &ArgMatches) -> Vec<IpNet> {
+    matches.try_get_many("allow").ok().flatten().into_iter().flatten().copied().collect()
+}
+
+/// The value of an option that may not be there at all.
 pub fn value<'a>(matches: &'a ArgMatches, option: &str) -> Option<&'a String> {
     matches.try_get_one::<String>(option).ok().flatten()
 }

@@ -9,7 +9,7 @@ use super::run_file::QueryFile;
 use super::target::Target;
 use super::{compare, describe, memory, times};
 use crate::engine::relation::Relation;
-use crate::engine::{funnel, polars as engine};
+use crate::engine::{funnel, incidents, polars as engine};
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
 use crate::input::{LogFile, find};
@@ -21,6 +21,7 @@ use crate::scan::stops::Kernel;
 use crate::scan::wanted::Wanted;
 use crate::sink::{self, About, Format};
 use clap::{ArgMatches, FromArgMatches};
+use ipnet::IpNet;
 use polars::prelude::DataFrame;
 use std::io::Write;
 use std::ops::Range;
@@ -84,7 +85,10 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
     // Programs are counted wherever people are, and in free SQL if they are to be left out.
     let asks_for_people = questions.iter().any(|question| question.report.is_some());
     let bots = if asks_for_people || options.bots != Bots::Include { &["is_bot"][..] } else { &[] };
-    let sources = sources(wanted, cut.is_some() || span).or(Wanted::of(bots.iter().copied()));
+    let allow: Vec<IpNet> = questions.iter().flat_map(|question| question.allow.clone()).collect();
+    let addresses = if allow.is_empty() { &[] } else { &["ip_address"][..] };
+    let more = bots.iter().chain(addresses).copied();
+    let sources = sources(wanted, cut.is_some() || span).or(Wanted::of(more));
     let early = if needs_neighbours(sources) || quality { None } else { hull };
     let settings = settings(options, sources, early, zone, quality)?;
     // Polars wants a column to know how many rows there are.
@@ -95,6 +99,7 @@ fn answer(questions: &[Question], options: &Common, target: &Target) -> Result<(
         limit,
         columns,
         cut: &cut,
+        allow: &allow,
         sessions: Sessions { gap: report::duration(&options.gap)?, split_midnight: options.split_midnight },
         quality,
         span,
@@ -242,6 +247,7 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<(DataFrame, Vec<Stri
 pub fn rows(question: &Question, events: &Relation) -> Result<DataFrame, Error> {
     match &question.funnel {
         Some(asked) => funnel::query(asked, events),
+        None if question.incidents => incidents::query(&question.sql, events),
         None => engine::query(&question.sql, events),
     }
 }
