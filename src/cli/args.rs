@@ -292,6 +292,8 @@ fn extra_example(name: &str) -> &'static str {
         }
         "hourly-activity" => " --by weekday-hour",
         "product-views" => " --top 20",
+        "errors" => " --window 1h --slide 15m",
+        "logins" | "login-incidents" => " --allow 192.0.2.0/24",
         _ => "",
     }
 }
