@@ -41,7 +41,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("errors-slide", &["errors", "--window", "5h", "--slide", "3h"]),
     ("error-pages", &["error-pages"]),
     ("logins", &["logins"]),
-    ("logins-every", &["logins", "--every", "1d", "--allow", "203.0.113.0/24"]),
+    ("logins-every", &["logins", "--every", "1d", "--allow", "107.238.0.0/16"]),
     ("login-incidents", &["login-incidents"]),
     ("quality", &["quality"]),
     ("events", &["events", "--type", "search", "--where", "paired", "--top", "5"]),
