@@ -6,7 +6,7 @@ use super::load::Loaded;
 use super::question::Question;
 use super::{compare, describe, funnel_words, times};
 use crate::engine::relation::Relation;
-use crate::engine::{funnel, polars as engine};
+use crate::engine::{funnel, incidents, polars as engine};
 use crate::error::Error;
 use crate::sink::{self, About, Format};
 use polars::prelude::DataFrame;
@@ -100,6 +100,7 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
 pub fn rows(question: &Question, events: &Relation) -> Result<DataFrame, Error> {
     match &question.funnel {
         Some(asked) => funnel::query(asked, events),
+        None if question.incidents => incidents::query(&question.sql, events),
         None => engine::query(&question.sql, events),
     }
 }

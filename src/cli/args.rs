@@ -7,6 +7,8 @@ use crate::report::{self, Header, Param, ParamType, Report};
 use crate::sink::Format;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueEnum};
+use ipnet::IpNet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// What every command that reads logs takes.
@@ -218,6 +220,9 @@ pub fn report_args(name: &str, report: &Report) -> Command {
     if header.name == "funnel" {
         command = funnel_words::add(command);
     }
+    if header.group == "security" {
+        command = command.arg(allow_arg());
+    }
     command
 }
 
@@ -286,8 +291,27 @@ fn extra_example(name: &str) -> &'static str {
         "hourly-activity" => " --by weekday-hour",
         "product-views" => " --top 20",
         "retention" => " --every 1d",
+        "errors" => " --window 1h --slide 15m",
+        "logins" | "login-incidents" => " --allow 192.0.2.0/24",
         _ => "",
     }
+}
+
+fn allow_arg() -> Arg {
+    Arg::new("allow")
+        .long("allow")
+        .action(ArgAction::Append)
+        .value_name("CIDR")
+        .value_parser(network)
+        .help("Leave out log-ins from this network or address: an office, a monitor; may be repeated")
+}
+
+/// The network of `10.0.0.0/8`, `2001:db8::/32`, or of one address.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| one())
+        .map_err(|_| "write a network as 10.0.0.0/8 or 2001:db8::/32, an address as it is")
 }
 
 fn quality_command() -> Command {
@@ -314,7 +338,12 @@ fn schema_command() -> Command {
         .after_help("Example: loganalyze schema --format csv")
 }
 
-/// The values of an option that may not be there at all.
+/// The networks that an option that may not be there at all leaves out.
+pub fn allowed(matches: &ArgMatches) -> Vec<IpNet> {
+    matches.try_get_many("allow").ok().flatten().into_iter().flatten().copied().collect()
+}
+
+/// The value of an option that may not be there at all.
 pub fn value<'a>(matches: &'a ArgMatches, option: &str) -> Option<&'a String> {
     matches.try_get_one::<String>(option).ok().flatten()
 }

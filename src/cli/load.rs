@@ -9,12 +9,14 @@ use super::{pii, progress};
 use crate::engine::polars::frame;
 use crate::engine::relation::{Relation, Table};
 use crate::error::Error;
-use crate::events::column::Column;
+use crate::events::column::{Column, NULL};
 use crate::events::{Events, JOIN_SOURCES, Joined, Sessions, derive, derive_of_visitors, needs_visitors};
 use crate::input::LogFile;
 use crate::scan::spill::Spill;
 use crate::scan::wanted::Wanted;
 use crate::scan::{FILE, FileScan, Scanned, Settings, scan};
+use ipnet::IpNet;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -28,6 +30,8 @@ pub struct Plan<'a> {
     pub columns: Wanted,
     /// The events that it is to have.
     pub cut: &'a Cut,
+    /// The networks whose events it is not to have.
+    pub allow: &'a [IpNet],
     /// What makes a session.
     pub sessions: Sessions,
     /// Whether the files' quality is asked for.
@@ -167,6 +171,7 @@ impl Loader<'_> {
 
     /// The columns that queries need, of the events that they may see.
     fn frame(&mut self, mut events: Events) -> Result<polars::prelude::DataFrame, Error> {
+        let keep = self.keep(&events);
         if let Some(pii) = &self.pii {
             pii.hash(&mut events);
         }
@@ -179,7 +184,6 @@ impl Loader<'_> {
             self.span = span;
         }
         let names: Vec<_> = self.plan.columns.names().collect();
-        let keep = self.keep(&events);
         frame(events, &names, keep)
     }
 
@@ -188,12 +192,18 @@ impl Loader<'_> {
         self.ranges.is_empty() || self.ranges.iter().any(|range| range.contains(&time))
     }
 
-    /// Which rows queries may see, if not all of them: those in the range, with or without programs.
+    /// Which rows queries may see, if not all of them: those in the range, from networks that are not allowed, with or
+    /// without programs.
     fn keep(&mut self, events: &Events) -> Option<Vec<bool>> {
         let mut keep = (!self.ranges.is_empty()).then(|| -> Vec<bool> {
             let inside = |time: Option<i64>| time.is_some_and(|time| self.sees(time));
             events.times("timestamp").iter().map(inside).collect()
         });
+        if !self.plan.allow.is_empty() {
+            let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
+            let elsewhere = elsewhere(events, self.plan.allow);
+            keep = Some((0..events.rows).map(|row| seen(row) && elsewhere[row]).collect());
+        }
         if self.wanted.has("is_bot") {
             let is_bot = &events.booleans("is_bot").values;
             let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
@@ -210,6 +220,15 @@ impl Loader<'_> {
         }
         keep
     }
+}
+
+/// Which events are from none of these networks.
+fn elsewhere(events: &Events, networks: &[IpNet]) -> Vec<bool> {
+    let addresses = events.texts("ip_address");
+    let inside = |address: IpAddr| networks.iter().any(|network| network.contains(&address.to_canonical()));
+    let inside: Vec<bool> =
+        addresses.dictionary.iter().map(|text| text.trim().parse().is_ok_and(inside)).collect();
+    addresses.codes.iter().map(|&code| code == NULL || !inside[code as usize]).collect()
 }
 
 /// One part's events, if there are any.

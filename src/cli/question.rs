@@ -1,15 +1,17 @@
 //! What a command asks for: the words of the command line become questions. Knows nothing of how they are answered.
 
-use super::args::{Common, value};
+use super::args::{Common, allowed, value};
 use super::compare::{self, Comparing};
 use super::run_file::{self, QueryFile};
 use super::{describe, events, funnel_words, quality, sql};
+use crate::engine::incidents;
 use crate::error::Error;
 use crate::report::{self, Funnel, Header, Report, columns_of, relation_of};
 use crate::scan::wanted::Wanted;
 use crate::schema::APP_EVENTS;
 use crate::sink::Chart;
 use clap::ArgMatches;
+use ipnet::IpNet;
 
 /// What a command asks for.
 #[derive(Default)]
@@ -32,6 +34,10 @@ pub struct Question {
     pub chart: Option<Chart>,
     /// What the rows are compared with, if they are.
     pub comparing: Option<Comparing>,
+    /// Whether a kernel answers it in place of its SQL: see [`incidents`].
+    pub incidents: bool,
+    /// Whose events it leaves out.
+    pub allow: Vec<IpNet>,
     /// The columns of `events` that it needs.
     pub wanted: Wanted,
 }
@@ -92,7 +98,9 @@ pub fn questions(
             "several reports cannot all be drawn as '{one}': write --chart alone"
         )));
     }
+    let own = matches.subcommand().map_or(matches, |(_, own)| own);
     for question in &mut questions {
+        question.allow = allowed(own);
         question.chart = chart(question, asked)?;
     }
     Ok(questions)
@@ -139,7 +147,8 @@ fn question(name: &str, matches: &ArgMatches) -> Result<Question, Error> {
         return Ok(Question { funnel: Some(funnel), ..question });
     }
     let sql = report.bound(|param| value(matches, &param.option()))?;
-    Ok(Question::of_report(name, report, sql))
+    let incidents = name == incidents::REPORT;
+    Ok(Question { incidents, ..Question::of_report(name, report, sql) })
 }
 
 /// What a question's columns mean, and its SQL.

@@ -22,6 +22,7 @@ use crate::scan::wanted::Wanted;
 use crate::sink::page::Page;
 use crate::sink::{About, Format};
 use clap::{ArgMatches, FromArgMatches};
+use ipnet::IpNet;
 use std::io::Write;
 use std::ops::Range;
 use std::time::Instant;
@@ -144,7 +145,10 @@ impl Scan<'_> {
         // Programs are counted wherever people are, and in free SQL if they are to be left out.
         let asks_for_people = questions.iter().any(|question| question.report.is_some());
         let bots = if asks_for_people || options.bots != Bots::Include { &["is_bot"][..] } else { &[] };
-        let sources = sources(wanted, cut.is_some() || *span).or(Wanted::of(bots.iter().copied()));
+        let allow: Vec<IpNet> = questions.iter().flat_map(|question| question.allow.clone()).collect();
+        let addresses = if allow.is_empty() { &[] } else { &["ip_address"][..] };
+        let more = bots.iter().chain(addresses).copied();
+        let sources = sources(wanted, cut.is_some() || *span).or(Wanted::of(more));
         let early = if needs_neighbours(sources) || quality { None } else { cut.hull()? };
         let settings = settings(options, sources, early, self.zone, quality)?;
         let plan = load::Plan {
@@ -154,6 +158,7 @@ impl Scan<'_> {
             // Polars wants a column to know how many rows there are.
             columns: if wanted == Wanted::default() { sources } else { wanted },
             cut,
+            allow: &allow,
             sessions: Sessions {
                 gap: report::duration(&options.gap)?,
                 split_midnight: options.split_midnight,

@@ -163,7 +163,7 @@ impl Events {
 
 /// The rows of each group, in their order: those of group g are `rows[starts[g]..starts[g + 1]]`. Rows of a
 /// group `u32::MAX` are left out (a counting sort).
-fn rows_by_group(groups: &[u32], count: usize) -> (Vec<u32>, Vec<usize>) {
+pub fn rows_by_group(groups: &[u32], count: usize) -> (Vec<u32>, Vec<usize>) {
     let mut starts = vec![0usize; count + 1];
     for &group in groups.iter().filter(|&&group| group != u32::MAX) {
         starts[group as usize + 1] += 1;

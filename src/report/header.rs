@@ -27,6 +27,8 @@ pub struct Header {
     pub group: String,
     /// What a user may set.
     pub params: Vec<Param>,
+    /// A parameter that may be at most so many times another.
+    pub at_most: Option<(String, i64, String)>,
     /// Its columns, in order.
     pub columns: Vec<ResultColumn>,
     /// The columns that tell rows apart; the others are measured.
@@ -48,9 +50,9 @@ pub struct Header {
     pub generated: Option<String>,
 }
 
-/// Reads a report's file: the first line `-- name: title`, further lines `-- key: value` (`group`, `params`, `columns`,
-/// `key`, `top`, `chart`, `headlines`, `variants`, `variant-of`, `generated`, or a column's or parameter's name with its meaning), then
-/// SQL.
+/// Reads a report's file: the first line `-- name: title`, further lines `-- key: value` (`group`, `params`, `at-most`,
+/// `columns`, `key`, `top`, `chart`, `headlines`, `variants`, `variant-of`, `generated`, or a column's or parameter's name
+/// with its meaning; of a name that is both, the column's first), then SQL.
 ///
 /// # Errors
 /// `Error::Query` that names the line that cannot be read.
@@ -59,8 +61,8 @@ pub fn parse(text: &str) -> Result<Report, Error> {
 }
 
 /// What a header's line may begin with, but for names of columns and parameters.
-pub(super) const KEYS: [&str; 9] =
-    ["columns", "group", "params", "key", "top", "chart", "variants", "variant-of", "generated"];
+pub(super) const KEYS: [&str; 10] =
+    ["columns", "group", "params", "at-most", "key", "top", "chart", "variants", "variant-of", "generated"];
 
 /// As [`parse`]; messages name this place.
 pub(super) fn parse_of(place: &str, text: &str) -> Result<Report, Error> {
@@ -83,6 +85,9 @@ pub(super) fn parse_of(place: &str, text: &str) -> Result<Report, Error> {
             "params" => {
                 let params: Option<_> = value.split(',').map(Param::parse).collect();
                 header.params = params.ok_or_else(|| wrong("not 'name type = default, …'"))?
+            }
+            "at-most" => {
+                header.at_most = Some(at_most(value).ok_or_else(|| wrong("not 'param number param'"))?)
             }
             "key" => {
                 header.key = value.split_whitespace().map(str::to_owned).collect();
@@ -109,7 +114,8 @@ pub(super) fn parse_of(place: &str, text: &str) -> Result<Report, Error> {
     for (name, meaning, wrong) in meanings {
         let columns = header.columns.iter_mut().map(|column| (&column.name, &mut column.meaning));
         let params = header.params.iter_mut().map(|param| (&param.name, &mut param.meaning));
-        match columns.chain(params).find(|(known, _)| *known == name) {
+        let known = columns.chain(params).filter(|(known, _)| *known == name);
+        match known.min_by_key(|(_, said)| !said.is_empty()) {
             Some((_, known)) => *known = meaning.into(),
             None => return Err(wrong),
         }
@@ -145,6 +151,11 @@ fn variants(value: &str) -> Option<(String, Vec<String>)> {
     Some((words.next()?, words.collect()))
 }
 
+fn at_most(value: &str) -> Option<(String, i64, String)> {
+    let mut words = value.split_whitespace();
+    Some((words.next()?.into(), words.next()?.parse().ok()?, words.next()?.into()))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -167,6 +178,7 @@ mod tests {
         for (text, line) in [
             ("-- a: b\n-- columns: page number\n", "line 2"),
             ("-- a: b\n-- columns: page text\n-- pages: x\n", "line 3"),
+            ("-- a: b\n-- at-most: window slide\n", "line 2"),
             ("-- a: b\n-- top: many\n", "line 2"),
             ("-- no key\n", "line 1"),
             ("-- a: b\n-- key: page\n-- columns: path text\n", "line 2"),

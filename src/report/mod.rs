@@ -40,6 +40,13 @@ const QUERIES: &[&str] = &[
     include_str!("../../queries/referrers.sql"),
     include_str!("../../queries/retention.sql"),
     include_str!("../../queries/dwell.sql"),
+    include_str!("../../queries/endpoints.sql"),
+    include_str!("../../queries/slow-requests.sql"),
+    include_str!("../../queries/traffic.sql"),
+    include_str!("../../queries/errors.sql"),
+    include_str!("../../queries/error-pages.sql"),
+    include_str!("../../queries/logins.sql"),
+    include_str!("../../queries/login-incidents.sql"),
     include_str!("../../queries/app-levels.sql"),
     include_str!("../../queries/app-errors.sql"),
 ];
@@ -57,12 +64,24 @@ impl Report {
     /// The SQL with these values of parameters, each as the user typed it; the others keep their defaults.
     ///
     /// # Errors
-    /// `Error::Usage` for a value of a wrong type.
+    /// `Error::Usage` for a value of a wrong type, or too large beside another.
     pub fn bound<'a>(&self, value: impl Fn(&Param) -> Option<&'a String>) -> Result<String, Error> {
         let mut sql = self.sql.clone();
         for param in &self.header.params {
             if let Some(value) = value(param) {
                 sql = params::bind(&sql, &param.name, &param.literal(value)?)?;
+            }
+        }
+        if let Some((large, times, small)) = &self.header.at_most {
+            let value = |name| {
+                let literal = marked(&sql).find(|(known, _)| known == name).map(|(_, literal)| literal);
+                literal.and_then(|literal| literal.parse::<i64>().ok())
+            };
+            if value(large) > value(small).map(|value| value.saturating_mul(*times)) {
+                let wrong = format!(
+                    "--{large} is more than {times} times --{small}: make it shorter, or --{small} longer"
+                );
+                return Err(Error::Usage(wrong));
             }
         }
         Ok(sql)

@@ -9,6 +9,8 @@
 
 use crate::error::Error;
 
+/// Microseconds of a millisecond.
+const MILLISECOND: i64 = 1_000;
 /// Microseconds of a second.
 const SECOND: i64 = 1_000_000;
 /// Microseconds of a day.
@@ -129,13 +131,15 @@ fn literal_end(text: &str) -> Option<usize> {
     (end > 0).then_some(end)
 }
 
-/// Microseconds of `90s`, `30m`, `12h`, `7d`, `2w`, or several such parts in a row.
+/// Microseconds of `250ms`, `90s`, `30m`, `12h`, `7d`, `2w`, or several such parts in a row.
 ///
 /// # Errors
 /// `Error::Usage` for anything else.
 pub fn duration(text: &str) -> Result<i64, Error> {
     let wrong = || {
-        Error::Usage(format!("'{text}' is no duration: use a number and s, m, h, d or w, such as 30m or 7d"))
+        Error::Usage(format!(
+            "'{text}' is no duration: use a number and ms, s, m, h, d or w, such as 30m or 7d"
+        ))
     };
     let mut total: i64 = 0;
     let mut rest = text.trim();
@@ -145,16 +149,18 @@ pub fn duration(text: &str) -> Result<i64, Error> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let count: i64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit = match rest.as_bytes()[digits] {
-            b's' => SECOND,
-            b'm' => 60 * SECOND,
-            b'h' => 3600 * SECOND,
-            b'd' => DAY,
-            b'w' => 7 * DAY,
+        let end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let unit = match &rest[digits..end] {
+            "ms" => MILLISECOND,
+            "s" => SECOND,
+            "m" => 60 * SECOND,
+            "h" => 3600 * SECOND,
+            "d" => DAY,
+            "w" => 7 * DAY,
             _ => return Err(wrong()),
         };
         total = count.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
-        rest = &rest[digits + 1..];
+        rest = &rest[end..];
     }
     Ok(total)
 }
@@ -169,7 +175,9 @@ mod tests {
         assert_eq!(duration("90s").unwrap(), 90 * SECOND);
         assert_eq!(duration("1d12h").unwrap(), DAY + DAY / 2);
         assert_eq!(duration("2w").unwrap(), 14 * DAY);
-        for wrong in ["", "7", "d", "7 d", "1y", "99999999999999999999d", "9223372036854775807w", "7é"] {
+        assert_eq!(duration("1m250ms").unwrap(), 60 * SECOND + 250_000);
+        for wrong in ["", "7", "d", "7 d", "1y", "1sm", "99999999999999999999d", "9223372036854775807w", "7é"]
+        {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -7,7 +7,7 @@ use crate::harness::{folder_with, is_of_system_logs, root, run, sample_lines, st
 use loganalyze::report::{self, Entry, Funnel, Report, Step, marked};
 use loganalyze::sink::{Chart, page::Headline};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn reports() -> Vec<Report> {
@@ -237,7 +237,18 @@ fn there_is_an_answer_to_nothing_and_to_almost_nothing() {
         let name = report.header.name.as_str();
         let is_funnel = name == "funnel";
         let counts_lines = name.starts_with("hourly") || name == "event-counts";
-        let counts_a_view = !["search-terms", "categories", "cart", "dwell"].contains(&name);
+        let counts_a_view = ![
+            "search-terms",
+            "categories",
+            "cart",
+            "dwell",
+            "slow-requests",
+            "errors",
+            "error-pages",
+            "logins",
+            "login-incidents",
+        ]
+        .contains(&name);
         let of_system = is_of_system_logs(&report);
         let logs = if of_system { folder.path().join("system") } else { folder.path().into() };
         let rows = |file: &str| objects(&report, &logs.join(file));
@@ -320,15 +331,16 @@ fn rows_have_one_order_only_wherever_nulls_are_sorted() {
         for logs in [folder.path(), &sample] {
             let rows = objects(&report, logs);
             said += rows.len();
-            let mut keys = BTreeSet::new();
+            let mut keys = BTreeMap::new();
             for row in &rows {
                 let key: Vec<String> = sorted.iter().map(|(column, _)| row[column].to_string()).collect();
-                assert!(keys.insert(key.clone()), "{name}: two rows are sorted alike: {key:?}");
+                let other = keys.insert(key.clone(), row);
+                assert!(other.is_none_or(|other| other == row), "{name}: two rows are sorted alike: {key:?}");
                 for (column, nulls_last) in &sorted {
                     assert!(*nulls_last || !row[column].is_null(), "{name} sorts a null of {column}");
                 }
             }
         }
-        assert!(said > 1, "{name} has no rows to sort");
+        assert!(said > 0, "{name} says nothing of either");
     }
 }
