@@ -5,6 +5,7 @@
 -- key: start ip_address
 -- top: 0
 -- chart: line start failures
+-- headlines: Failed log-ins = failures
 -- every: The length of an interval
 -- start: when the interval begins; only intervals with log-ins are shown
 -- tries: log-in forms sent (login_attempt)

@@ -5,6 +5,7 @@
 -- key: start page
 -- top: 0
 -- chart: line start requests
+-- headlines: Requests = requests, Error rate = errors / requests
 -- every: The length of an interval
 -- start: when the interval begins; only intervals with requests are shown
 -- page: the path with numbers as {id}, without the query
