@@ -137,6 +137,7 @@ impl Page {
                     meta name="generator" content=(facts.program);
                     title { (title) }
                     style { (PreEscaped(include_str!("page/page.css"))) }
+                    noscript { style { "figure { display: none; }" } }
                 }
                 body {
                     a.skip href="#main" { "Skip to the reports" }
@@ -223,7 +224,7 @@ fn drawing(figure: &Figure, what: &str) -> Markup {
     let data = figure.plot.to_string().replace('<', "\\u003c");
     let height = figure.plot["layout"]["height"].as_u64().unwrap_or_default();
     html! {
-        figure hidden {
+        figure {
             figcaption { (visible(what)) @if !figure.note.is_empty() { ". " (visible(&figure.note)) } }
             div.plot role="img" aria-label={ "Chart of " (visible(what)) "; the table has the numbers" }
                 style={ "height:" (height) "px" } {}
@@ -243,15 +244,13 @@ fn table(frame: &DataFrame, caption: &str, definitions: &[Definition]) -> Polars
         div.table role="region" tabindex="0" aria-label=(caption) {
             table {
                 caption { (caption) }
-                thead { tr { @for column in &cells { th scope="col" .number[column.right] title=[meaning(&column.name)] { (column.name) } } } }
+                thead { tr { @for column in &cells { th scope="col" class=[side(column.right)] title=[meaning(&column.name)] { (column.name) } } } }
                 tbody {
                     @for _ in 0..frame.height() {
                         tr {
                             @for column in &mut cells {
-                                @match (column.right, column.next().flatten()) {
-                                    (right, Some(text)) => td .number[right] { (text) },
-                                    (right, None) => td.null .number[right] { "–" },
-                                }
+                                @let side = side(column.right);
+                                td class=[side] { (column.next().flatten().unwrap_or_else(|| "–".into())) }
                             }
                         }
                     }
@@ -259,6 +258,11 @@ fn table(frame: &DataFrame, caption: &str, definitions: &[Definition]) -> Polars
             }
         }
     })
+}
+
+/// Numbers stand at the right.
+fn side(right: bool) -> Option<&'static str> {
+    right.then_some("number")
 }
 
 fn definitions(report: &Report) -> Markup {

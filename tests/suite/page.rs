@@ -259,8 +259,8 @@ fn in_a_browser(page: &Path, options: &[&str]) -> Option<(String, String)> {
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args([
             "--enable-logging=stderr",
-            "--virtual-time-budget=20000",
-            "--window-size=1280,30000",
+            "--virtual-time-budget=5000",
+            "--window-size=1280,1200",
             "--dump-dom",
         ])
         .arg(format!("--user-data-dir={}", text(profile.path())))
@@ -273,7 +273,7 @@ fn in_a_browser(page: &Path, options: &[&str]) -> Option<(String, String)> {
     };
     let said = String::from_utf8_lossy(&output.stderr);
     let console = said.lines().filter(|line| line.contains("CONSOLE")).collect::<Vec<_>>().join("\n");
-    Some((String::from_utf8(output.stdout).unwrap(), console))
+    Some((without_scripts(&String::from_utf8(output.stdout).unwrap()), console))
 }
 
 #[test]
@@ -284,26 +284,40 @@ fn a_browser_draws_every_chart_and_nothing_else_happens() {
     let (logs, (_, reports)) = (hostile_logs(), page(&["sample_logs"]));
     let hostile = page(&[text(logs.path())]).1;
     for path in [path, reports.path().join("index.html"), hostile.path().join("index.html")] {
-        let figures = std::fs::read_to_string(&path).unwrap().matches("<figure ").count();
+        let page = std::fs::read_to_string(&path).unwrap();
+        let figures = page.matches("<figure>").count();
+        // Charts are drawn when they come into view, all of them before the page is printed.
+        let print = "<script>dispatchEvent(new Event('beforeprint'))</script></body>";
+        std::fs::write(&path, page.replace("</body>", print)).unwrap();
         let Some((dom, console)) = in_a_browser(&path, &[]) else { return };
         assert_eq!(console, "", "{}", path.display());
-        let dom = without_scripts(&dom);
         assert_eq!(dom.matches("js-plotly-plot").count(), figures, "{}", path.display());
         assert!(figures >= 3 && dom.matches("class=\"main-svg\"").count() >= figures, "{}", path.display());
         assert!(!dom.contains("<title>harmed") && !dom.contains("<img"), "{}", path.display());
-        assert!(!dom.contains("example.com\" target"), "a label became a link");
+        assert!(!dom.contains("<a xlink:href") && !dom.contains("href=\"https"), "a label became a link");
     }
     assert!(charts > 10);
 }
 
 #[test]
-fn charts_wear_the_colours_of_the_page() {
+fn charts_in_view_wear_the_colours_of_the_page() {
     let reports = page(&["sample_logs", "--only", "event-counts"]).1;
     let path = reports.path().join("index.html");
     for (options, color) in
         [(&[][..], "rgb(54, 103, 181)"), (&["--blink-settings=preferredColorScheme=0"], "rgb(123, 163, 232)")]
     {
-        let Some((dom, _)) = in_a_browser(&path, options) else { return };
-        assert!(dom.contains(&format!("fill: {color}")), "{options:?} has no {color}");
+        // A browser that is short of time may say what the page is before it has shown it.
+        for attempt in 0.. {
+            let Some((dom, _)) = in_a_browser(&path, options) else { return };
+            if dom.contains(&format!("fill: {color}")) {
+                break;
+            }
+            assert!(attempt < 3, "{options:?} has no {color}");
+        }
     }
+}
+
+#[test]
+fn look() {
+    page_of_charts(Path::new("/tmp/charts-all.html"));
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::sink::chart::paint::{cut, widest};
 use crate::sink::chart::points::{Grid, Values, row_labels, values};
-use crate::sink::chart::timeline::{Stretches, Timeline, length, moment};
+use crate::sink::chart::timeline::{DAY, Stretches, Timeline, length, moment};
 use crate::sink::chart::{Chart, Kind};
 
 /// As many bars, and rows and columns of a heat map, are drawn, the first.
@@ -15,6 +15,9 @@ const COLUMNS: usize = 120;
 
 /// As many points a time line has; more are put together.
 const POINTS: usize = 1000;
+
+/// Of no more days or longer times than these, each has a mark.
+const DAYS: usize = 10;
 
 /// Columns of text beside a bar, before it is cut.
 const LABEL: usize = 24;
@@ -128,6 +131,7 @@ fn line(chart: &Chart, frame: &DataFrame) -> PolarsResult<Option<Figure>> {
     let times: Vec<i64> = (0..stretches.count as i64)
         .map(|at| stretches.begin.saturating_add(at.saturating_mul(stretches.length)))
         .collect();
+    let several = !chart.series.is_empty();
     let mut shared = false;
     let traces: Vec<Value> = timeline
         .tracks
@@ -141,22 +145,27 @@ fn line(chart: &Chart, frame: &DataFrame) -> PolarsResult<Option<Figure>> {
             };
             let rows = || places.iter().map(|place| place.largest);
             json!({
-                "type": "scatter", "mode": "lines+markers", "name": plain(&track.name), "hoverinfo": "text",
+                // A filled line would fill gaps.
+                "type": if several { "scatter" } else { "bar" }, "mode": "lines+markers", "name": plain(&track.name),
                 "x": times.iter().map(|&time| moment(time, "%Y-%m-%d %H:%M:%S%.f")).collect::<Value>(),
                 "y": rows().map(|row| row.and_then(|row| values.numbers[row])).collect::<Vec<_>>(),
-                "hovertext": times.iter().zip(rows()).map(text).collect::<Vec<_>>(),
-                "marker": { "size": if stretches.count > 100 { 3 } else { 6 } },
-                "fill": if chart.series.is_empty() { "tozeroy" } else { "none" },
+                "hoverinfo": "text", "hovertext": times.iter().zip(rows()).map(text).collect::<Vec<_>>(),
+                "marker": if several { json!({ "size": if stretches.count > 100 { 3 } else { 6 } }) } else { json!({}) },
             })
         })
         .collect();
-    let several = !chart.series.is_empty();
+    let mut xaxis = json!({ "type": "date", "automargin": true, "showgrid": false });
+    if stretches.length >= DAY && stretches.count <= DAYS {
+        // Left to itself, plotly would mark noons.
+        xaxis["tick0"] = json!(moment(stretches.begin, "%Y-%m-%d"));
+        xaxis["dtick"] = json!(stretches.length / 1000);
+    }
     let plot = json!({
         "data": traces,
         "layout": {
             "height": 320, "hovermode": "closest", "showlegend": several,
             "margin": { "t": 16, "b": 40, "l": 8, "r": 16 },
-            "xaxis": { "type": "date", "automargin": true, "showgrid": false },
+            "xaxis": xaxis,
             "yaxis": { "rangemode": "tozero", "automargin": true, "fixedrange": true, "tickformat": tick_format(&values) },
         },
     });
@@ -180,13 +189,11 @@ fn line(chart: &Chart, frame: &DataFrame) -> PolarsResult<Option<Figure>> {
 fn heatmap(chart: &Chart, frame: &DataFrame) -> PolarsResult<Figure> {
     let (grid, values) = (Grid::of(chart, frame)?, values(chart, frame)?);
     let (rows, columns) = (grid.rows.len().min(ROWS), grid.columns.len().min(COLUMNS));
-    let each = |of: &dyn Fn(usize, usize, usize) -> Value| -> Value {
-        let row = |row: usize| -> Value {
-            let cell =
-                |column: usize| grid.cells.get(&(row, column)).map_or(Value::Null, |&at| of(row, column, at));
-            (0..columns).map(cell).collect()
+    let each = |of: &dyn Fn(usize, usize, usize) -> Value, none: Value| -> Value {
+        let cell = |row: usize, column: usize| {
+            grid.cells.get(&(row, column)).map_or_else(|| none.clone(), |&at| of(row, column, at))
         };
-        (0..rows).map(row).collect()
+        (0..rows).map(|row| (0..columns).map(|column| cell(row, column)).collect::<Value>()).collect()
     };
     let label = |row: usize, column: usize| format!("{}  {}", grid.rows[row], grid.columns[column]);
     let axis = |labels: &[String]| labels.iter().map(|label| plain(label)).collect::<Vec<_>>();
@@ -194,16 +201,16 @@ fn heatmap(chart: &Chart, frame: &DataFrame) -> PolarsResult<Figure> {
         "data": [{
             "type": "heatmap", "hoverinfo": "text", "xgap": 2, "ygap": 2, "hoverongaps": false,
             "x": axis(&grid.columns[..columns]), "y": axis(&grid.rows[..rows]),
-            "z": each(&|_, _, at| json!(values.numbers[at])),
-            "text": each(&|_, _, at| json!(plain(&values.texts[at]))),
+            "z": each(&|_, _, at| json!(values.numbers[at]), Value::Null),
+            "text": each(&|_, _, at| json!(plain(&values.texts[at])), json!("")),
             "texttemplate": if columns > NUMBERED { "" } else { "%{text}" },
-            "hovertext": each(&|row, column, at| json!(hover(&label(row, column), chart, &values.texts[at]))),
+            "hovertext": each(&|row, column, at| json!(hover(&label(row, column), chart, &values.texts[at])), json!("")),
             "colorbar": { "thickness": 12, "outlinewidth": 0, "tickformat": tick_format(&values) },
         }],
         "layout": {
             "height": 80 + 28 * rows, "margin": { "t": 8, "b": 40, "l": 8, "r": 8 },
             "xaxis": { "type": "category", "automargin": true, "fixedrange": true, "showgrid": false, "title": { "text": plain(&chart.axis[1]) } },
-            "yaxis": { "type": "category", "automargin": true, "fixedrange": true, "showgrid": false, "autorange": "reversed" },
+            "yaxis": { "type": "category", "automargin": true, "fixedrange": true, "showgrid": false, "autorange": "reversed", "ticklabelstandoff": 8 },
         },
     });
     let cut = rows < grid.rows.len() || columns < grid.columns.len();

@@ -16,6 +16,7 @@
         dragmode: matchMedia('(pointer: coarse)').matches ? false : 'zoom',
       },
       data: {
+        bar: [{ marker: { line: { width: 0 } } }],
         heatmap: [{ colorscale: [[0, color('heat-0')], [0.5, color('heat-1')], [1, color('heat-2')]], colorbar: { tickfont: { color: color('muted') } } }],
         funnel: [{ marker: { color: color('series-1') }, connector: { fillcolor: color('connector'), line: { width: 0 } } }],
       },
@@ -31,7 +32,6 @@
   };
 
   const figures = document.querySelectorAll('figure');
-  figures.forEach(figure => { figure.hidden = false; });
   const observer = new IntersectionObserver(entries => {
     for (const entry of entries) {
       if (entry.isIntersecting) {
