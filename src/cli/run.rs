@@ -72,6 +72,7 @@ fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
 fn answer(mut questions: Vec<Question>, options: &Common, target: &Target) -> Result<(), Error> {
     let zone = times::zone(&options.tz)?;
     let cut = cut(&questions, options, zone)?;
+    let hull = cut.hull()?;
     let limit = limit(&questions, options)?;
     let files = inputs(options, &mut questions)?;
     if options.explain {
@@ -80,7 +81,7 @@ fn answer(mut questions: Vec<Question>, options: &Common, target: &Target) -> Re
     let begin = Instant::now();
     let mut account = Account::default();
     let span = target.format == Format::Parquet || target.has_page();
-    let scan = Scan { options, zone, cut, limit, span };
+    let scan = Scan { options, zone, cut, hull, limit, span };
     let (of_system, of_activity): (Vec<&Question>, Vec<&Question>) =
         questions.iter().partition(|question| question.is_of_system_logs());
     let activity = scan.activity(&files.activity, &of_activity, &mut account)?;
@@ -123,6 +124,8 @@ struct Scan<'a> {
     options: &'a Common,
     zone: chrono_tz::Tz,
     cut: Cut,
+    /// A range that holds all of the cut, if that is known before.
+    hull: Option<Range<i64>>,
     limit: Limit,
     /// Whether it is asked when the first and the last event happened.
     span: bool,
@@ -149,7 +152,7 @@ impl Scan<'_> {
         let addresses = if allow.is_empty() { &[] } else { &["ip_address"][..] };
         let more = bots.iter().chain(addresses).copied();
         let sources = sources(wanted, cut.is_some() || *span).or(Wanted::of(more));
-        let early = if needs_neighbours(sources) || quality { None } else { cut.hull()? };
+        let early = if needs_neighbours(sources) || quality { None } else { self.hull.clone() };
         let settings = settings(options, sources, early, self.zone, quality)?;
         let plan = load::Plan {
             files,
@@ -179,7 +182,7 @@ impl Scan<'_> {
         if questions.is_empty() {
             return Ok(None);
         }
-        let settings = settings(self.options, Wanted::default(), self.cut.hull()?, self.zone, false)?;
+        let settings = settings(self.options, Wanted::default(), self.hull.clone(), self.zone, false)?;
         let columns = load_app::columns(questions.iter().map(|question| question.sql.as_str()));
         let plan = load_app::Plan { files, settings: &settings, limit: self.limit, columns, cut: &self.cut };
         load_app::load(self.options, &plan, account).map(Some)

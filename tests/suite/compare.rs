@@ -192,7 +192,7 @@ fn the_periods_are_said() {
     );
     // Where there is nothing below a table, it is on standard error.
     let csv = run(["compare", "event-counts", "sample_logs"]);
-    assert!(csv.stderr.starts_with("note: this period: 2025-03-13 until"), "{}", csv.stderr);
+    assert!(csv.stderr.contains("\nnote: this period: 2025-03-13 until"), "{}", csv.stderr);
     assert_eq!(run(["compare", "event-counts", "sample_logs", "--quiet"]).stderr, "");
     let empty = run(["compare", "event-counts", "no such logs", "--allow-empty"]);
     assert_eq!(empty.stdout, "event_type,metric,value,before,change,change_rate\n", "{}", empty.stderr);
