@@ -1,4 +1,4 @@
--- app-levels: how much the system log says in each hour, by level and module
+-- app-levels: how much the system log says each hour, by level and module
 -- group: system log
 -- columns: date date, hour bigint, level text, module text, records bigint
 -- key: date hour level module

@@ -1,4 +1,4 @@
--- audience: how many people came, and how many of them for the first time
+-- audience: how many people came, and how many for the first time
 -- group: behaviour
 -- params: every duration = 1d
 -- every: how much time a row is about, such as 1h, 1d or 1w; weeks begin on Monday

@@ -1,4 +1,4 @@
--- categories: which categories are listed and searched, and whether their lists lead to a product
+-- categories: which categories are listed, searched, and lead to a product
 -- group: behaviour
 -- columns: category bigint, views bigint, visitors bigint, sessions bigint, searches bigint, led_to_view bigint, view_rate double
 -- key: category

@@ -1,4 +1,4 @@
--- conversion: how many of each day's visitors looked at products, filled a cart, went to the checkout and bought
+-- conversion: each day's visitors: who looked, filled a cart, and bought
 -- group: behaviour
 -- columns: date date, visitors bigint, viewers bigint, cart_visitors bigint, checkout_visitors bigint, purchasers bigint, purchases bigint, view_rate double, cart_rate double, checkout_rate double, conversion double
 -- key: date

@@ -1,4 +1,4 @@
--- endpoints: how fast each endpoint of the server answers, and how often it fails
+-- endpoints: how fast each endpoint answers, and how often it fails
 -- group: performance
 -- params: apdex double = 0.5
 -- columns: endpoint text, requests bigint, p50 double, p95 double, p99 double, max double, error_rate double, apdex double

@@ -1,4 +1,4 @@
--- error-pages: which pages answer with an error, to how many visitors, and where they came from
+-- error-pages: which pages fail, for how many, and where they came from
 -- group: errors
 -- columns: page text, status bigint, requests bigint, visitors bigint, top_referrer text
 -- key: page status

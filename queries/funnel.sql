@@ -1,4 +1,4 @@
--- funnel: how many visitors went from step to step, in order and in time
+-- funnel: how many went from step to step, in order and in time
 -- group: behaviour
 -- columns: step bigint, name text, visitors bigint, conversion double, step_conversion double, dropped bigint, median_seconds double, p90_seconds double
 -- key: step

@@ -1,4 +1,4 @@
--- login-incidents: attacks on log-ins: passwords guessed, accounts tried one after the other, break-ins
+-- login-incidents: attacks on log-ins: guessing, spraying, break-ins
 -- group: security
 -- params: brute_force_failures bigint = 5, brute_force_window duration = 10m, ip_burst_failures bigint = 5, ip_burst_window duration = 10m, spray_accounts bigint = 10, spray_window duration = 10m, distributed_ips bigint = 5, distributed_window duration = 1h, success_failures bigint = 5, success_window duration = 10m
 -- columns: kind text, key_type text, key text, first timestamp, last timestamp, attempts bigint, peak bigint, accounts bigint, ips bigint, success boolean

@@ -1,4 +1,4 @@
--- logins: log-ins tried, done and failed, interval by interval, by address
+-- logins: log-ins tried, done and failed, by time and address
 -- group: security
 -- params: every duration = 1m
 -- columns: start timestamp, ip_address text, tries bigint, successes bigint, failures bigint

@@ -1,4 +1,4 @@
--- product-views: which products were looked at, by how many, and put into the cart
+-- product-views: which products are seen, by how many, and put into carts
 -- group: behaviour
 -- columns: product_id bigint, product_name text, views bigint, visitors bigint, users bigint, failed_views bigint, cart_adds bigint, view_to_cart double
 -- key: product_id

@@ -1,4 +1,4 @@
--- retention: how many of those who came for the first time in a week came again in later weeks
+-- retention: how many come again in the weeks after their first
 -- group: behaviour
 -- params: every duration = 1w
 -- every: how long a period is: 1w for weeks, from Monday on, or 1d for days

@@ -1,4 +1,4 @@
--- search-terms: what people search for, and whether it leads them to a product
+-- search-terms: what people search for, and whether they find it
 -- group: behaviour
 -- columns: term text, searches bigint, visitors bigint, zero_results bigint, led_to_view bigint, view_rate double
 -- key: term

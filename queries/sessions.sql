@@ -1,4 +1,4 @@
--- sessions: how many visits each day had, how long they took and how many saw one page only
+-- sessions: how many visits a day, how long, and how many of one page
 -- group: behaviour
 -- columns: date date, sessions bigint, visitors bigint, page_views bigint, pages_per_session double, bounces bigint, bounce_rate double, median_seconds double, p90_seconds double
 -- key: date

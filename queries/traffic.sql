@@ -1,4 +1,4 @@
--- traffic: how many requests each page answered, interval by interval, and how fast
+-- traffic: how many requests each page answered over time, and how fast
 -- group: performance
 -- params: every duration = 30s
 -- columns: start timestamp, page text, requests bigint, errors bigint, median_seconds double

@@ -148,7 +148,7 @@ fn format_parser() -> PossibleValuesParser {
 pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
     let mut command = Command::new("loganalyze")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("True tables from rotated JSON activity logs: every line accounted for, every action counted once")
+        .about("True tables from rotated JSON activity logs:\nevery line accounted for, every action counted once")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
@@ -319,10 +319,7 @@ fn quality_command() -> Command {
         "A gap is a time of more than an hour without an event, between the file's first and last.\n\
          Example: loganalyze quality sample_logs",
     );
-    with_common(
-        command,
-        "what became of the lines, a row a file: rejects by reason, pairs, first, last, gaps",
-    )
+    with_common(command, "what became of the lines, a row a file")
 }
 
 fn schema_command() -> Command {

@@ -1,4 +1,4 @@
-// Draws each chart when it is about to be seen, in the colours of the page, which may change.
+/* Draws each chart when it is about to be seen, in the colours of the page, which may change. */
 (() => {
   const plots = new Set();
   const color = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
