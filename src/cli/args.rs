@@ -250,7 +250,8 @@ fn report_set_command() -> Result<Command, Error> {
         .value_parser(PossibleValuesParser::new(names))
         .help("Only these reports");
     let command = Command::new("report").arg(only).after_help(
-        "With -o FOLDER each report becomes a file there, named after it (CSV unless --format says otherwise).\n\
+        "With -o FOLDER each report becomes a file there, named after it (CSV unless --format says otherwise),\n\
+         and index.html a page that shows them all, with charts.\n\
          Example: loganalyze report sample_logs --only event-counts,product-views",
     );
     Ok(with_common(command, "several reports, or all of them, from one reading of the logs"))

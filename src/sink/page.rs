@@ -105,7 +105,7 @@ impl Page {
                 p.notes {
                     @if rows > ROWS { "first " (ROWS) " of " }
                     (footer(rows, about).join(" · ")) " · "
-                    a href=(report.file) download { (report.file) }
+                    a href={ "./" (report.file) } download { (report.file) }
                 }
                 (definitions(report))
             }
@@ -124,7 +124,7 @@ impl Page {
     /// What `out` answers.
     pub fn write(&self, facts: &Facts, out: &mut dyn Write) -> io::Result<()> {
         let files = table(&facts.files, "Files read", &[]).map_err(io::Error::other)?;
-        let title = title(facts);
+        let days = days(facts);
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -135,14 +135,14 @@ impl Page {
                     meta name="color-scheme" content="light dark";
                     meta name="referrer" content="no-referrer";
                     meta name="generator" content=(facts.program);
-                    title { (title) }
+                    title { (TITLE) @if !days.is_empty() { " " (days.join(" to ")) } }
                     style { (PreEscaped(include_str!("page/page.css"))) }
                     noscript { style { "figure { display: none; }" } }
                 }
                 body {
                     a.skip href="#main" { "Skip to the reports" }
                     header {
-                        h1 { (title) }
+                        h1 { (TITLE) @for (at, day) in days.iter().enumerate() { @if at > 0 { " to" } " " span { (day) } } }
                         p.period { (period(facts)) }
                     }
                     (self.contents())
@@ -194,18 +194,14 @@ impl Page {
     }
 }
 
-fn title(facts: &Facts) -> String {
-    match facts.period {
-        None => "Activity report".into(),
-        Some((first, last)) => {
-            let [first, last] = [first, last].map(|time| moment(time, "%Y-%m-%d"));
-            if first == last {
-                format!("Activity report {first}")
-            } else {
-                format!("Activity report {first} to {last}")
-            }
-        }
-    }
+/// The title, and what days it is of.
+const TITLE: &str = "Activity report";
+
+fn days(facts: &Facts) -> Vec<String> {
+    let times = facts.period.map(|(first, last)| [first, last].map(|time| moment(time, "%Y-%m-%d")));
+    let mut days = times.map(Vec::from).unwrap_or_default();
+    days.dedup();
+    days
 }
 
 fn period(facts: &Facts) -> Markup {

@@ -39,6 +39,8 @@ pub fn draw(chart: &Chart, frame: &DataFrame, width: usize) -> PolarsResult<Vec<
         let heights = places.iter().map(|place| place.largest.and_then(|row| values.numbers[row])).collect();
         let band = Band { places, heights, columns, marks: &marks, label };
         lines.extend(band.draw(scale, rows));
+        lines
+            .extend(numbers(places, &values, columns).map(|text| Line::plain(" ".repeat(label + 2) + &text)));
     }
     let mut labels = String::new();
     for (at, mark) in &marks {
@@ -161,6 +163,13 @@ impl Band<'_> {
         let (filled, apart) = if self.columns > 2 { (self.columns - 1, " ") } else { (self.columns, "") };
         heights.iter().map(|&height| sign(height).to_string().repeat(filled) + apart).collect()
     }
+}
+
+/// The values themselves, where each has room under its bar.
+fn numbers(places: &[Place], values: &Values, columns: usize) -> Option<String> {
+    let text = |place: &Place| place.largest.map_or("", |row| &values.texts[row]);
+    let fits = widest(places.iter().map(text)) < columns;
+    fits.then(|| places.iter().map(|place| left(text(place), columns)).collect())
 }
 
 /// What of a column so many lines high is in this line of `rows` above the axis.

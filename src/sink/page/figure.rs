@@ -19,10 +19,11 @@ const POINTS: usize = 1000;
 /// Of no more days or longer times than these, each has a mark.
 const DAYS: usize = 10;
 
-/// Columns of text beside a bar, before it is cut.
-const LABEL: usize = 24;
+/// Columns of text beside a bar, before it is cut, on a wide screen and on a phone's.
+const LABEL: usize = 40;
+const SHORT: usize = 18;
 
-/// A heat map with no more columns than this shows its values.
+/// A heat map with no more columns than this, and a time line with no more bars, shows its values.
 const NUMBERED: usize = 14;
 
 /// What plotly draws, and a sentence on what of the result that is.
@@ -61,9 +62,10 @@ fn hover(label: &str, chart: &Chart, text: &str) -> String {
 
 /// Labels at an axis, one a number from 0 on: as text they might be taken for dates, or be there twice.
 fn labelled(labels: &[String]) -> Value {
-    let texts: Vec<String> = labels.iter().map(|label| plain(&cut(label, LABEL))).collect();
+    let [texts, short] =
+        [LABEL, SHORT].map(|width| labels.iter().map(|label| plain(&cut(label, width))).collect::<Vec<_>>());
     json!({
-        "tickmode": "array", "tickvals": (0..labels.len()).collect::<Vec<_>>(), "ticktext": texts,
+        "tickmode": "array", "tickvals": (0..labels.len()).collect::<Vec<_>>(), "ticktext": texts, "short": short,
         "autorange": "reversed", "automargin": true, "fixedrange": true, "showgrid": false, "zeroline": false,
         "ticklabelstandoff": 8,
     })
@@ -103,8 +105,8 @@ fn bars(chart: &Chart, frame: &DataFrame) -> PolarsResult<Figure> {
             "type": "bar", "orientation": "h", "name": plain(name), "cliponaxis": false, "hoverinfo": "text",
             "x": each(&|row| json!(values.numbers[row])),
             "y": each(&|row| json!(met.binary_search(&places[row]).ok())),
-            "text": each(&|row| json!(if chart.series.is_empty() { values.texts[row].as_str() } else { "" })),
-            "textposition": "auto",
+            "text": each(&|row| json!(if chart.series.is_empty() { plain(&values.texts[row]) } else { String::new() })),
+            "textposition": "auto", "textangle": 0,
             "hovertext": each(&|row| json!(hover(&format!("{}  {}", labels[row], series[row]), chart, &values.texts[row]))),
         })
     };
@@ -132,6 +134,7 @@ fn line(chart: &Chart, frame: &DataFrame) -> PolarsResult<Option<Figure>> {
         .map(|at| stretches.begin.saturating_add(at.saturating_mul(stretches.length)))
         .collect();
     let several = !chart.series.is_empty();
+    let bare = several || stretches.count > NUMBERED;
     let mut shared = false;
     let traces: Vec<Value> = timeline
         .tracks
@@ -149,7 +152,8 @@ fn line(chart: &Chart, frame: &DataFrame) -> PolarsResult<Option<Figure>> {
                 "type": if several { "scatter" } else { "bar" }, "mode": "lines+markers", "name": plain(&track.name),
                 "x": times.iter().map(|&time| moment(time, "%Y-%m-%d %H:%M:%S%.f")).collect::<Value>(),
                 "y": rows().map(|row| row.and_then(|row| values.numbers[row])).collect::<Vec<_>>(),
-                "hoverinfo": "text", "hovertext": times.iter().zip(rows()).map(text).collect::<Vec<_>>(),
+                "text": if bare { json!(null) } else { rows().map(|row| row.map_or_else(String::new, |row| plain(&values.texts[row]))).collect::<Value>() },
+                "textposition": if several { "top center" } else { "auto" }, "textangle": 0, "hoverinfo": "text", "hovertext": times.iter().zip(rows()).map(text).collect::<Vec<_>>(),
                 "marker": if several { json!({ "size": if stretches.count > 100 { 3 } else { 6 } }) } else { json!({}) },
             })
         })
@@ -196,11 +200,15 @@ fn heatmap(chart: &Chart, frame: &DataFrame) -> PolarsResult<Figure> {
         (0..rows).map(|row| (0..columns).map(|column| cell(row, column)).collect::<Value>()).collect()
     };
     let label = |row: usize, column: usize| format!("{}  {}", grid.rows[row], grid.columns[column]);
+    let numbers = || values.numbers.iter().flatten();
+    let least = numbers().fold(0.0f64, |least, &number| least.min(number));
+    let most = numbers().fold(least, |most, &number| most.max(number));
     let axis = |labels: &[String]| labels.iter().map(|label| plain(label)).collect::<Vec<_>>();
     let plot = json!({
         "data": [{
             "type": "heatmap", "hoverinfo": "text", "xgap": 2, "ygap": 2, "hoverongaps": false,
             "x": axis(&grid.columns[..columns]), "y": axis(&grid.rows[..rows]),
+            "zmin": least, "zmax": if most > least { most } else { least + 1.0 },
             "z": each(&|_, _, at| json!(values.numbers[at]), Value::Null),
             "text": each(&|_, _, at| json!(plain(&values.texts[at])), json!("")),
             "texttemplate": if columns > NUMBERED { "" } else { "%{text}" },
@@ -235,7 +243,7 @@ fn funnel(chart: &Chart, frame: &DataFrame) -> PolarsResult<Figure> {
     let plot = json!({
         "data": [{
             "type": "funnel", "orientation": "h", "hoverinfo": "text", "textinfo": "text", "cliponaxis": false,
-            "x": values.numbers, "y": (0..labels.len()).collect::<Vec<_>>(), "text": texts, "hovertext": hovers,
+            "x": values.numbers, "y": (0..labels.len()).collect::<Vec<_>>(), "text": texts.iter().map(|text| plain(text)).collect::<Vec<_>>(), "hovertext": hovers,
         }],
         "layout": {
             "height": 40 + 56 * labels.len(), "margin": { "t": 8, "b": 8, "l": 8, "r": 24 }, "showlegend": false,

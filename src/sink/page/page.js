@@ -4,21 +4,22 @@
   const color = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
   const template = () => {
-    const axis = { gridcolor: color('line'), zerolinecolor: color('line-strong'), linecolor: color('line-strong'), tickfont: { color: color('muted') }, title: { font: { color: color('muted') } } };
+    const family = getComputedStyle(document.body).fontFamily;
+    const axis = { gridcolor: color('line'), zerolinecolor: color('line-strong'), linecolor: color('line-strong'), tickfont: { color: color('muted') }, ticks: '', title: { font: { color: color('muted'), size: 13 } } };
     return {
       layout: {
         colorway: [1, 2, 3, 4, 5, 6, 7, 8].map(number => color(`series-${number}`)),
-        font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: color('ink') },
+        font: { family, size: 13, color: color('ink') },
         paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
         xaxis: axis, yaxis: axis,
         legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom' },
-        hoverlabel: { align: 'left', bgcolor: color('card'), bordercolor: color('line-strong'), font: { color: color('ink') } },
+        hoverlabel: { align: 'left', bgcolor: color('card'), bordercolor: color('line-strong'), font: { family, color: color('ink') } },
         dragmode: matchMedia('(pointer: coarse)').matches ? false : 'zoom',
       },
       data: {
-        bar: [{ marker: { line: { width: 0 } } }],
+        bar: [{ marker: { line: { width: 0 } }, insidetextfont: { color: color('card') } }],
         heatmap: [{ colorscale: [[0, color('heat-0')], [0.5, color('heat-1')], [1, color('heat-2')]], colorbar: { tickfont: { color: color('muted') } } }],
-        funnel: [{ marker: { color: color('series-1') }, connector: { fillcolor: color('connector'), line: { width: 0 } } }],
+        funnel: [{ insidetextfont: { color: color('card') }, marker: { color: color('series-1') }, connector: { fillcolor: color('connector'), line: { width: 0 } } }],
       },
     };
   };
@@ -28,6 +29,7 @@
     if (plots.has(plot)) return;
     plots.add(plot);
     const { data, layout } = JSON.parse(figure.querySelector('script').textContent);
+    if (plot.clientWidth < 600 && layout.yaxis.short) layout.yaxis.ticktext = layout.yaxis.short;
     Plotly.newPlot(plot, data, { ...layout, template: template() }, { displayModeBar: false, responsive: true });
   };
 
