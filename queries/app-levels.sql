@@ -3,7 +3,7 @@
 -- columns: date date, hour bigint, level text, module text, records bigint
 -- key: date hour level module
 -- top: 0
--- chart: line date hour records by level
+-- chart: line date hour records by level module
 -- level: how bad it is: DEBUG, INFO, WARNING, ERROR, CRITICAL
 -- module: the module that wrote the records
 -- records: how many there are; a record may be spread over several lines

@@ -3,7 +3,7 @@
 -- columns: page text, status bigint, requests bigint, visitors bigint, top_referrer text
 -- key: page status
 -- top: 20
--- chart: bar page requests
+-- chart: bar page requests by status
 -- page: the path with numbers as {id}, without the query
 -- status: the HTTP status, 400 and above
 -- requests: requests for the page answered with this status

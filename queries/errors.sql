@@ -5,7 +5,7 @@
 -- columns: window_start timestamp, window_end timestamp, status bigint, errors bigint, requests bigint, error_rate double
 -- key: window_start status
 -- top: 0
--- chart: line window_start errors
+-- chart: line window_start errors by status
 -- window: The length of a window
 -- slide: The time from the start of one window to the start of the next
 -- window_start: when the window begins, inclusive; only windows with an error are shown

@@ -4,7 +4,7 @@
 -- columns: kind text, key_type text, key text, first timestamp, last timestamp, attempts bigint, peak bigint, accounts bigint, ips bigint, success boolean
 -- key: kind key_type key first
 -- top: 0
--- chart: bar key attempts
+-- chart: bar kind key attempts
 -- brute_force_failures: brute_force: how many failures of an account make an incident
 -- brute_force_window: brute_force: the time within which they must happen
 -- ip_burst_failures: ip_burst: how many failures from an address make an incident

@@ -4,7 +4,7 @@
 -- columns: start timestamp, ip_address text, tries bigint, successes bigint, failures bigint
 -- key: start ip_address
 -- top: 0
--- chart: line start failures
+-- chart: line start failures by ip_address
 -- headlines: Failed log-ins = failures
 -- every: The length of an interval
 -- start: when the interval begins; only intervals with log-ins are shown

@@ -4,7 +4,7 @@
 -- columns: start timestamp, page text, requests bigint, errors bigint, median_seconds double
 -- key: start page
 -- top: 0
--- chart: line start requests
+-- chart: line start requests by page
 -- headlines: Requests = requests, Error rate = errors / requests
 -- every: The length of an interval
 -- start: when the interval begins; only intervals with requests are shown

@@ -148,7 +148,7 @@ fn format_parser() -> PossibleValuesParser {
 pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
     let mut command = Command::new("loganalyze")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("True tables from rotated JSON activity logs:\nevery line accounted for, every action counted once")
+        .about("True tables from rotated JSON activity logs: every line accounted for")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
@@ -162,8 +162,7 @@ pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
     command = command.subcommands([schema_command(), quality_command()]);
     let catalogue = catalogue(&command)?;
     Ok(command.help_template(format!(
-        "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]\n{catalogue}\n\
-         Every report: --help for its columns, options and an example.\n\
+        "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]  (columns and options: REPORT --help)\n{catalogue}\n\
          Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejected lines.\n\
          Example: loganalyze product-views 'logs/*.log' --top 20 -o views.parquet"
     )))
@@ -325,7 +324,7 @@ fn quality_command() -> Command {
 
 fn schema_command() -> Command {
     Command::new("schema")
-        .about("the columns of each relation: type, unit, where each comes from, what it means")
+        .about("the columns of each relation, and what they mean")
         .arg(
             Arg::new("format")
                 .long("format")

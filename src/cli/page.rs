@@ -69,6 +69,7 @@ pub fn facts<'a>(
         column("events", &|file| file.tally.events),
         column("rejects", &|file| file.tally.rejects()),
         column("blank", &|file| file.tally.blank),
+        column("joined", &|file| file.tally.joined),
         text("reject_reasons", &|file| reasons(&file.tally)),
     ];
     Ok(Facts {

@@ -109,7 +109,7 @@ fn every_report_has_its_section() {
     assert!(sections.next().unwrap().contains("Every line accounted for") && sections.next().is_none());
     for part in [
         "<title>Activity report 2025-03-10 to 2025-03-14</title>",
-        "2,588 lines = 2,572 events + 8 rejects + 8 blank.",
+        "5,169 lines = 5,095 events + 8 rejects + 8 blank + 58 joined.",
         "<td>sample_logs/user_activity-2025-03-13.log</td><td class=\"number\">358</td>",
         "<span class=\"label\">Actions</span> <span class=\"value\">2,450</span>",
         "<td class=\"number\">1</td><td>한빛 스마트폰 A7</td><td class=\"number\">67</td>",
