@@ -25,8 +25,8 @@ hundred AS (
 shifts AS (
   SELECT (100 * high.number + low.number) * /*:slide*/ 60000000 AS shift_us
   FROM hundred AS high CROSS JOIN hundred AS low
-  WHERE 100 * high.number * /*:slide*/ 60000000 < /*:window*/ 300000000
-    AND (100 * high.number + low.number) * /*:slide*/ 60000000 < /*:window*/ 300000000
+  WHERE CAST(100 * high.number AS DOUBLE) < CAST(/*:window*/ 300000000 AS DOUBLE) / CAST(/*:slide*/ 60000000 AS DOUBLE)
+    AND CAST(100 * high.number + low.number AS DOUBLE) < CAST(/*:window*/ 300000000 AS DOUBLE) / CAST(/*:slide*/ 60000000 AS DOUBLE)
 ),
 asked AS (
   SELECT
@@ -38,18 +38,27 @@ asked AS (
   WHERE kind = 'request' AND epoch_us IS NOT NULL
 ),
 cut AS (
-  SELECT status, slide_us, slide_us + CASE WHEN epoch_us - slide_us < cut_us THEN 0 ELSE cut_us END AS pane_us
+  SELECT status, slide_us + CASE WHEN epoch_us - slide_us < cut_us THEN 0 ELSE cut_us END AS pane_us
   FROM asked
 ),
 panes AS (
-  SELECT status, slide_us, pane_us, CAST(COUNT(*) AS BIGINT) AS requests
+  SELECT status, pane_us, CAST(COUNT(*) AS BIGINT) AS requests
   FROM cut
-  GROUP BY status, slide_us, pane_us
+  GROUP BY status, pane_us
+),
+failed AS (
+  SELECT
+    status,
+    pane_us,
+    pane_us - (pane_us % /*:slide*/ 60000000 + /*:slide*/ 60000000) % /*:slide*/ 60000000 AS slide_us,
+    requests
+  FROM panes
+  WHERE status IS NOT NULL
 ),
 covered AS (
   SELECT status, slide_us - shift_us AS start_us, requests
-  FROM panes CROSS JOIN shifts
-  WHERE status IS NOT NULL AND pane_us - slide_us + shift_us < /*:window*/ 300000000
+  FROM failed CROSS JOIN shifts
+  WHERE pane_us - slide_us + shift_us < /*:window*/ 300000000
 ),
 windows AS (
   SELECT status, start_us, SUM(CAST(requests AS BIGINT)) AS errors
@@ -57,12 +66,16 @@ windows AS (
   GROUP BY status, start_us
 ),
 edges AS (
-  SELECT start_us + CASE WHEN at_end THEN /*:window*/ 300000000 ELSE 0 END AS edge_us, 0 AS behind, CAST(0 AS BIGINT) AS requests, status, start_us, errors
+  SELECT
+    2 * (start_us + CASE WHEN at_end THEN /*:window*/ 300000000 ELSE 0 END) AS place,
+    CAST(0 AS BIGINT) AS requests,
+    status,
+    start_us,
+    errors
   FROM windows CROSS JOIN (VALUES (FALSE), (TRUE)) AS list(at_end)
   UNION ALL
   SELECT
-    pane_us AS edge_us,
-    1 AS behind,
+    2 * pane_us + 1 AS place,
     requests,
     CAST(NULL AS BIGINT) AS status,
     CAST(NULL AS BIGINT) AS start_us,
@@ -74,9 +87,7 @@ summed AS (
     status,
     start_us,
     errors,
-    SUM(CAST(requests AS BIGINT)) OVER (
-      ORDER BY edge_us, behind ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    ) AS requests_before
+    SUM(CAST(requests AS BIGINT)) OVER (ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS requests_before
   FROM edges
 ),
 counted AS (
