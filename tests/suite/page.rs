@@ -173,7 +173,7 @@ fn nothing_is_loaded_from_anywhere() {
     assert!(!page.contains("MathJax =") && page.len() < 6_000_000, "{} bytes", page.len());
     assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:; "));
     let own = without_scripts(&page);
-    for word in ["http:", "https:", "src=", "url(", "@import", "<link", "<iframe"] {
+    for word in ["=\"http", "=\"//", "src=", "url(", "@import", "<link", "<iframe"] {
         assert!(!own.contains(word), "{word}");
     }
 }
@@ -294,7 +294,8 @@ fn a_browser_draws_every_chart_and_nothing_else_happens() {
         assert_eq!(dom.matches("js-plotly-plot").count(), figures, "{}", path.display());
         assert!(figures >= 3 && dom.matches("class=\"main-svg\"").count() >= figures, "{}", path.display());
         assert!(!dom.contains("<title>harmed") && !dom.contains("<img"), "{}", path.display());
-        assert!(!dom.contains("<a xlink:href") && !dom.contains("href=\"https"), "a label became a link");
+        let mut links = dom.split("<a ").skip(1).filter_map(|rest| rest.split_once('>'));
+        assert!(links.all(|(link, _)| !link.contains("http")), "a label became a link");
     }
     assert!(charts > 10);
 }

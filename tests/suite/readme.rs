@@ -34,7 +34,9 @@ fn shell(script: &str, folder: &std::path::Path) -> std::process::Output {
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(root().join("sample_logs"), folder.path().join("sample_logs")).unwrap();
+    for name in ["sample_logs", "examples"] {
+        std::os::unix::fs::symlink(root().join(name), folder.path().join(name)).unwrap();
+    }
     folder
 }
 

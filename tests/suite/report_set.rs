@@ -46,7 +46,7 @@ fn each_file_of_the_folder_is_what_its_own_command_writes() {
         (&[][..], "csv", &[][..]),
         (&["--format", "csv"], "csv", &["--top", "3"]),
         (&["--format", "ndjson"], "ndjson", &["--since", "2025-03-12", "--top", "0"]),
-        (&["--format", "markdown"], "md", &["--hash-pii"]),
+        (&["--format", "markdown"], "md", &["--bots", "exclude", "--gap", "10m"]),
         (&["--format", "parquet"], "parquet", &["--until", "2025-03-13"]),
     ] {
         // The folder and those above it are made.
