@@ -61,8 +61,19 @@ pub fn parse(text: &str) -> Result<Report, Error> {
 }
 
 /// What a header's line may begin with, but for names of columns and parameters.
-pub(super) const KEYS: [&str; 10] =
-    ["columns", "group", "params", "at-most", "key", "top", "chart", "variants", "variant-of", "generated"];
+pub(super) const KEYS: [&str; 11] = [
+    "columns",
+    "group",
+    "params",
+    "at-most",
+    "key",
+    "top",
+    "chart",
+    "headlines",
+    "variants",
+    "variant-of",
+    "generated",
+];
 
 /// As [`parse`]; messages name this place.
 pub(super) fn parse_of(place: &str, text: &str) -> Result<Report, Error> {
@@ -70,10 +81,13 @@ pub(super) fn parse_of(place: &str, text: &str) -> Result<Report, Error> {
     let mut meanings = Vec::new();
     let mut no_column = None;
     let mut sql_begin = 0;
+    let wrong_line = |at: usize, line: &str, what: &str| {
+        Error::Query(format!("line {} of {place}: {what}: {line}", at + 1))
+    };
     for (at, line) in text.lines().enumerate() {
         let Some(comment) = line.strip_prefix("--") else { break };
         sql_begin = at + 1;
-        let wrong = |what: &str| Error::Query(format!("line {} of {place}: {what}: {line}", at + 1));
+        let wrong = |what: &str| wrong_line(at, line, what);
         let (key, value) = comment.split_once(':').ok_or_else(|| wrong("not 'key: value'"))?;
         let (key, value) = (key.trim(), value.trim());
         match key {
@@ -101,23 +115,20 @@ pub(super) fn parse_of(place: &str, text: &str) -> Result<Report, Error> {
             }
             "variant-of" => header.variant_of = Some(value.into()),
             "generated" => header.generated = Some(value.into()),
-            _ => {
-                let near = did_you_mean(key, KEYS);
-                meanings.push((
-                    key,
-                    value,
-                    wrong(&format!("no column and no parameter has this name{near}")),
-                ));
-            }
+            _ => meanings.push((key, value, at)),
         }
     }
-    for (name, meaning, wrong) in meanings {
+    for (name, meaning, at) in meanings {
         let columns = header.columns.iter_mut().map(|column| (&column.name, &mut column.meaning));
         let params = header.params.iter_mut().map(|param| (&param.name, &mut param.meaning));
         let known = columns.chain(params).filter(|(known, _)| *known == name);
         match known.min_by_key(|(_, said)| !said.is_empty()) {
             Some((_, known)) => *known = meaning.into(),
-            None => return Err(wrong),
+            None => {
+                let near = did_you_mean(name, KEYS);
+                let line = text.lines().nth(at).unwrap_or_default();
+                return Err(wrong_line(at, line, &format!("no column and no parameter has this name{near}")));
+            }
         }
     }
     let is_column = |name: &String| header.columns.iter().any(|column| column.name == *name);
