@@ -140,11 +140,12 @@ fn funnel_case(words: &[&str], logs: &Path) -> Value {
     case
 }
 
-fn agrees(logs: &Path) {
-    let folder = tempfile::tempdir().unwrap();
+/// Writes to this folder what another engine needs to be asked the same: the relations, and a file that lists them and the
+/// questions with our answers. Returns the file and how many questions there are.
+pub fn questions(logs: &Path, folder: &Path, funnels: &[Vec<&str>]) -> (PathBuf, usize) {
     let mut relations = Vec::new();
     for relation in RELATIONS {
-        let file = folder.path().join(format!("{}.parquet", relation.name));
+        let file = folder.join(format!("{}.parquet", relation.name));
         let query = format!("SELECT * FROM {}", relation.name);
         let written = run(["sql", &query, text(logs), "--max-rejects", "100%", "-o", text(&file)]);
         assert_eq!(written.code, 0, "{}", written.stderr);
@@ -156,21 +157,30 @@ fn agrees(logs: &Path) {
     for report in report::all().unwrap().iter().filter(|report| report.header.generated.is_none()) {
         cases.push(case(&report.header.name, report, &report.sql, &words(report), logs));
     }
-    cases.extend(funnels().iter().map(|words| funnel_case(words, logs)));
-    let work = folder.path().join("work.json");
+    cases.extend(funnels.iter().map(|words| funnel_case(words, logs)));
+    let work = folder.join("work.json");
     std::fs::write(&work, json!({"relations": relations, "cases": cases}).to_string()).unwrap();
-    let script = folder.path().join("compare.py");
-    std::fs::write(&script, SCRIPT).unwrap();
-    let Ok(output) = Command::new(python()).arg(&script).arg(&work).output() else {
-        return skip("no Python to run DuckDB with");
+    (work, cases.len())
+}
+
+/// Asks an engine by way of its script, which says a line a question; skips where `engine` is not installed.
+pub fn ask(engine: &str, script: &str, (work, count): (PathBuf, usize)) {
+    let file = work.with_file_name("compare.py");
+    std::fs::write(&file, script).unwrap();
+    let Ok(output) = Command::new(python()).arg(&file).arg(&work).output() else {
+        return skip(&format!("no Python to run {engine} with"));
     };
     if output.status.code() == Some(77) {
-        return skip("DuckDB's Python package is not installed");
+        return skip(&format!("the Python package {engine} is not installed"));
     }
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert_eq!(said.lines().count(), cases.len(), "{said}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.lines().count(), count, "{said}");
+}
+
+fn agrees(logs: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    ask("duckdb", SCRIPT, questions(logs, folder.path(), &funnels()));
 }
 
 #[test]

@@ -26,5 +26,6 @@ mod readme;
 mod report_set;
 mod scanner;
 mod secrets;
+mod spark;
 mod traps;
 mod truth;
