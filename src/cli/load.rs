@@ -65,23 +65,14 @@ pub fn load(options: &Common, plan: &Plan, account: &mut Account) -> Result<Load
     let rejects = std::mem::take(&mut scanned.rejects);
     account.add(Account::of(&scanned.files, seconds, rejects), plan.limit, options)?;
     let whole = if plan.cut.needs_span() { span(&scanned)? } else { None };
-    let mut loader = Loader {
-        plan,
-        ranges: plan.cut.ranges(whole)?,
-        wanted: plan.settings.rows.wanted,
-        pii: options.hash_pii.then(pii::Hasher::new),
-        quality: Quality::new(scanned.files.len()),
-        span: None,
-        mode: options.bots,
-        bots: None,
-    };
+    let mut loader = Loader::new(plan, options, plan.cut.ranges(whole)?, plan.settings.rows.wanted);
+    loader.quality = Quality::new(scanned.files.len());
     let Scanned { columns, rows, files, spilled, .. } = scanned;
     let relation = match spilled {
         Some(spill) => loader.part_by_part(&spill)?,
         None => loader.whole(Events { columns, rows }, &files)?,
     };
-    let Loader { ranges, quality, span, bots, .. } = loader;
-    Ok(Loaded { relation, ranges, quality, span, bots, files })
+    Ok(loader.loaded(relation, files))
 }
 
 /// When the first and the last event in the logs happened, microseconds.
@@ -100,20 +91,44 @@ fn span(scanned: &Scanned) -> Result<Option<(i64, i64)>, Error> {
     Ok(first.zip(last))
 }
 
-struct Loader<'a> {
+/// From events to what queries may see of them.
+pub struct Loader<'a> {
     plan: &'a Plan<'a>,
     ranges: Vec<Range<i64>>,
     wanted: Wanted,
-    pii: Option<pii::Hasher>,
+    /// What replaces personal data, if it is to be replaced.
+    pub pii: Option<pii::Hasher>,
     quality: Quality,
-    span: Option<(i64, i64)>,
+    /// The first and the last event's time, microseconds.
+    pub span: Option<(i64, i64)>,
     mode: Bots,
-    bots: Option<(u64, u64)>,
+    /// How many events were by programs, and how many there were.
+    pub bots: Option<(u64, u64)>,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    /// That of events of these times, all if there is none, with these columns.
+    pub fn new(plan: &'a Plan<'a>, options: &Common, ranges: Vec<Range<i64>>, wanted: Wanted) -> Self {
+        Loader {
+            plan,
+            ranges,
+            wanted,
+            pii: options.hash_pii.then(pii::Hasher::new),
+            quality: Quality::new(0),
+            span: None,
+            mode: options.bots,
+            bots: None,
+        }
+    }
+
+    /// What was loaded, from these files.
+    pub fn loaded(self, relation: Relation, files: Vec<FileScan>) -> Loaded {
+        let Loader { ranges, quality, span, bots, .. } = self;
+        Loaded { relation, ranges, quality, span, bots, files }
+    }
+
     fn whole(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
-        derive(&mut events, self.wanted, &Joined::default());
+        derive(&mut events, self.wanted, None);
         derive_of_visitors(&mut events, self.wanted, self.plan.sessions);
         if self.plan.quality {
             for (number, file) in files.iter().enumerate() {
@@ -133,7 +148,7 @@ impl Loader<'_> {
         let by_visitor = Spill::new(spill.parts());
         for part in 0..spill.parts() {
             let Some(mut events) = read(spill, part, &names)? else { continue };
-            derive(&mut events, self.wanted, &joined);
+            derive(&mut events, self.wanted, Some(&joined));
             self.add_quality(&events);
             if needs_visitors(self.wanted) {
                 let columns = events.columns.into_iter().collect();
@@ -153,9 +168,11 @@ impl Loader<'_> {
     fn joined(&self, spill: &Spill) -> Result<Joined, Error> {
         let mut joined = Joined::default();
         if self.wanted.has("visitor_id") {
-            for part in 0..spill.parts() {
-                if let Some(events) = read(spill, part, &JOIN_SOURCES)? {
-                    joined.add(&events);
+            for learn in [Joined::add, Joined::add_times] {
+                for part in 0..spill.parts() {
+                    if let Some(events) = read(spill, part, &JOIN_SOURCES)? {
+                        learn(&mut joined, &events);
+                    }
                 }
             }
         }
@@ -170,7 +187,7 @@ impl Loader<'_> {
     }
 
     /// The columns that queries need, of the events that they may see.
-    fn frame(&mut self, mut events: Events) -> Result<polars::prelude::DataFrame, Error> {
+    pub fn frame(&mut self, mut events: Events) -> Result<polars::prelude::DataFrame, Error> {
         let keep = self.keep(&events);
         if let Some(pii) = &self.pii {
             pii.hash(&mut events);

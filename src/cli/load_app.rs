@@ -10,7 +10,7 @@ use super::quality::Quality;
 use crate::engine::polars::frame;
 use crate::engine::relation::{Relation, Table};
 use crate::error::Error;
-use crate::events::{Events, Joined, derive};
+use crate::events::{Events, derive};
 use crate::input::LogFile;
 use crate::scan::Settings;
 use crate::scan::app::{Batch, no_rows, scan};
@@ -114,7 +114,7 @@ impl<'a> Held<'a> {
                 column.append(&batch.columns[name]);
             }
         }
-        derive(&mut events, Wanted::of(columns.iter().copied()), &Joined::default());
+        derive(&mut events, Wanted::of(columns.iter().copied()), None);
         frame(events, columns, None)
     }
 }

@@ -9,8 +9,8 @@ mod what;
 mod whence;
 
 pub use crate::scan::column;
-pub use sessions::Sessions;
-pub use visitors::{JOIN_SOURCES, Joined};
+pub use sessions::{Before, Sessions, first_seen};
+pub use visitors::{JOIN_SOURCES, Join, Joined, Named, named};
 
 use crate::scan::column::{Column, Texts, Values};
 use crate::scan::wanted::Wanted;
@@ -51,8 +51,9 @@ pub fn needs_neighbours(wanted: Wanted) -> bool {
 }
 
 /// Adds the wanted derived columns but for those of [`derive_of_visitors`]; their sources (see [`with_sources`]) must be there. Events
-/// of one client must not be in several parts; `joined` is what all parts together say of visitors who logged out.
-pub fn derive(events: &mut Events, wanted: Wanted, joined: &Joined) {
+/// of one client must not be in several parts; `joined` is what all parts together say of visitors who logged out, none if
+/// this is the only part.
+pub fn derive(events: &mut Events, wanted: Wanted, joined: Option<&Joined>) {
     let wanted = with_sources(wanted);
     let alone = |name: &'static str| Some((name, derived(events, name, joined)?));
     let names: Vec<_> = wanted.names().collect();
@@ -69,17 +70,17 @@ pub fn needs_visitors(wanted: Wanted) -> bool {
 /// and when each visitor came first.
 pub fn derive_of_visitors(events: &mut Events, wanted: Wanted, sessions: Sessions) {
     if wanted.has("session_number") {
-        let numbers = sessions.numbers(events);
+        let numbers = sessions.numbers(events, |_| None);
         events.columns.insert("session_number", Column::Bigint(numbers));
     }
     if wanted.has("visitor_first_seen") {
-        let times = sessions::first_seen(events);
+        let times = first_seen(events, |_| None);
         events.columns.insert("visitor_first_seen", Column::Timestamp(times));
     }
 }
 
 /// A derived column that needs no other derived one, `None` if it is not one of these.
-fn derived(events: &Events, name: &str, joined: &Joined) -> Option<Column> {
+fn derived(events: &Events, name: &str, joined: Option<&Joined>) -> Option<Column> {
     Some(match name {
         "event_date" => Column::Date(moment::date(events.times("timestamp"))),
         "event_hour" => Column::Bigint(moment::hour(events.times("timestamp"))),
@@ -91,10 +92,15 @@ fn derived(events: &Events, name: &str, joined: &Joined) -> Option<Column> {
         "is_page_view" => Column::Boolean(what::is_page_view(events)),
         "referrer_host" => Column::Text(whence::referrer_host(events)),
         "ip_network" => Column::Text(whence::ip_network(events)),
-        "paired" => Column::Boolean(pairs::paired(events, &clients(events))),
-        "visitor_id" => Column::Text(joined.rename(visitors::visitor_ids(events))),
+        "paired" => Column::Boolean(paired(events)),
+        "visitor_id" => Column::Text(visitors::visitor_ids(events, joined)),
         _ => return None,
     })
+}
+
+/// A value for each row: whether it is a request line whose action has a line of its own.
+pub fn paired(events: &Events) -> Values<bool> {
+    pairs::paired(events, &clients(events))
 }
 
 /// Each row's client: its code, or behind all codes one number for the rows that have none.

@@ -66,11 +66,14 @@ fn requests(events: &Events, clients: &[u32], actions: &[Action]) -> Vec<Request
     let rows =
         rows_of_kind(events, clients, KINDS[0]).filter(|(_, group, _)| has_actions[(group >> 32) as usize]);
     let request = |(row, group, time): (usize, Group, i64)| {
-        let duration = durations.get(row).unwrap_or(0.0).max(0.0);
+        let duration = durations.get(row).unwrap_or(0.0).clamp(0.0, LONGEST_REQUEST);
         (group, time, time.saturating_sub((duration * SECOND as f64).round() as i64), row)
     };
     rows.map(request).collect()
 }
+
+/// How long a request may have taken, seconds: none is paired with an action of another day.
+const LONGEST_REQUEST: f64 = 3600.0;
 
 /// By what reports judge a request line. A report that reads more columns, because it is answered together with others, must
 /// choose the same of several lines as alone.

@@ -4,10 +4,10 @@
 use super::{Events, rows_by_group};
 use crate::scan::builder::KINDS;
 use crate::scan::column::{NULL, Values};
-use crate::scan::time::DAY;
+use crate::scan::time::{DAY, SECOND};
 
 /// What makes a session.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sessions {
     /// The longest pause within one, microseconds.
     pub gap: i64,
@@ -15,10 +15,24 @@ pub struct Sessions {
     pub split_midnight: bool,
 }
 
+/// What is known of a visitor's sessions from earlier events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// When the first event happened, microseconds.
+    pub first_seen: i64,
+    /// The number of the last session; 0 if there was none.
+    pub number: i64,
+    /// When its last event happened, microseconds.
+    pub last: i64,
+}
+
 impl Sessions {
+    /// Visits as the store keeps them: the longest pause is half an hour, and midnight ends none.
+    pub const DEFAULT: Sessions = Sessions { gap: 30 * 60 * SECOND, split_midnight: false };
+
     /// A value for each row: the number of the session within the visitor's, from 1; null for events that belong to
-    /// none.
-    pub fn numbers(self, events: &Events) -> Values<i64> {
+    /// none. `before` says of a visitor what there was before these events.
+    pub fn numbers(self, events: &Events, before: impl Fn(&str) -> Option<Before>) -> Values<i64> {
         let visitors = events.texts("visitor_id");
         let times = events.times("timestamp");
         let opens = openers(events);
@@ -30,12 +44,12 @@ impl Sessions {
             .collect();
         let (mut rows, starts) = rows_by_group(&groups, visitors.dictionary.len());
         let mut numbers = vec![None; events.rows];
-        for visitor in starts.windows(2) {
+        for (code, visitor) in starts.windows(2).enumerate() {
             let rows = &mut rows[visitor[0]..visitor[1]];
             // Of events at the same moment, the one that opens a session comes first, whatever their order in the file.
             rows.sort_by_key(|&row| (times.values[row as usize], !opens[row as usize]));
-            let mut number = 0;
-            let mut last = i64::MIN;
+            let before = before(visitors.dictionary.get(code as u32));
+            let (mut number, mut last) = before.map_or((0, i64::MIN), |before| (before.number, before.last));
             for &row in rows.iter() {
                 let row = row as usize;
                 let time = times.values[row];
@@ -53,10 +67,12 @@ impl Sessions {
     }
 }
 
-/// A value for each row: when its visitor's first event happened; null where nobody is known.
-pub fn first_seen(events: &Events) -> Values<i64> {
+/// A value for each row: when its visitor's first event happened; null where nobody is known. `before` says of a visitor
+/// what there was before these events.
+pub fn first_seen(events: &Events, before: impl Fn(&str) -> Option<Before>) -> Values<i64> {
     let (visitors, times) = (events.texts("visitor_id"), events.times("timestamp"));
-    let mut first: Vec<Option<i64>> = vec![None; visitors.dictionary.len()];
+    let mut first: Vec<Option<i64>> =
+        visitors.dictionary.iter().map(|visitor| before(visitor).map(|before| before.first_seen)).collect();
     for (&code, time) in visitors.codes.iter().zip(times.iter()) {
         if let (true, Some(time)) = (code != NULL, time) {
             let first = &mut first[code as usize];

@@ -9,6 +9,7 @@
 use super::{Events, clients, rows_by_group};
 use crate::scan::column::{Dictionary, NULL, Texts, Values};
 use crate::scan::time::SECOND;
+use std::collections::HashMap;
 
 /// How long a client is remembered.
 const MEMORY: i64 = 30 * 60 * SECOND;
@@ -16,56 +17,135 @@ const MEMORY: i64 = 30 * 60 * SECOND;
 /// What [`Joined::add`] needs.
 pub const JOIN_SOURCES: [&str; 4] = ["timestamp", "event_type", "session_id", "client"];
 
-/// Which names are one visitor's, because of log-outs: what several parts of the events say together.
-#[derive(Debug, Default)]
+/// Which names are one visitor's, because of log-outs: what all events together say.
+#[derive(Debug, Clone, Default)]
 pub struct Joined {
     names: Dictionary,
     same: Sets,
+    /// When each name was first used, microseconds.
+    first: Vec<i64>,
+}
+
+/// That two names are one visitor's, because of a log-out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Join {
+    /// When the log-out happened, microseconds.
+    pub at: i64,
+    /// The name of who logged out.
+    pub one: String,
+    /// The name that this visitor has afterwards.
+    pub other: String,
 }
 
 impl Joined {
-    /// Adds what these events say.
+    /// What these events say: all that there are, or one part after the other.
     pub fn add(&mut self, events: &Events) {
-        let clients = clients(events);
-        let mut search = Search::new(events, &clients);
-        search.run();
-        for (one, other) in std::mem::take(&mut search.joins) {
-            if let (Some(one), Some(other)) = (search.name(one), search.name(other)) {
-                let [one, other] = [one, other].map(|name| self.names.code(name.as_bytes()));
-                self.same.grow(self.names.len());
-                self.same.join(one, other);
+        let found = named(events, |_, _| false);
+        found.joins.iter().for_each(|join| self.join(&join.one, &join.other));
+    }
+
+    /// Says that two names are one visitor's.
+    pub fn join(&mut self, one: &str, other: &str) {
+        let [one, other] = [one, other].map(|name| self.names.code(name.as_bytes()));
+        self.same.grow(self.names.len());
+        self.same.join(one, other);
+        self.first.resize(self.names.len(), i64::MAX);
+    }
+
+    /// Adds when names were first used: once everything is joined, for all events, or one part after the other.
+    pub fn add_times(&mut self, events: &Events) {
+        if self.is_empty() {
+            return;
+        }
+        let found = named(events, |_, _| false);
+        self.add_first(&found.names, events.times("timestamp"));
+    }
+
+    /// Adds when these names, a row an event, were first used.
+    pub fn add_first(&mut self, names: &Texts, times: &Values<i64>) {
+        let codes: Vec<u32> =
+            names.dictionary.iter().map(|name| self.names.find(name).unwrap_or(NULL)).collect();
+        for (&name, time) in names.codes.iter().zip(times.iter()).filter(|(name, _)| **name != NULL) {
+            if let (Some(first), Some(time)) = (self.first.get_mut(codes[name as usize] as usize), time) {
+                *first = time.min(*first);
             }
         }
     }
 
-    /// The visitors with the names that all parts together give them.
-    pub fn rename(&self, visitors: Texts) -> Texts {
-        if self.names.is_empty() {
-            return visitors;
+    /// Says that this name was used at this time, microseconds; of no consequence for a name that is joined to none.
+    pub fn used(&mut self, name: &str, time: i64) {
+        if let Some(code) = self.names.find(name) {
+            let first = &mut self.first[code as usize];
+            *first = time.min(*first);
         }
+    }
+
+    /// Whether this name is joined to another.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.find(name).is_some()
+    }
+
+    /// Whether no names are joined.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Each name that is joined, with the visitor's name: the one that was used first, so that it stays what it is when the
+    /// visitor comes back under a new one; the first in alphabetical order of those used at once.
+    pub fn new_names(&self) -> HashMap<&str, &str> {
         let mut same = self.same.clone();
-        let mut first: Vec<Option<&str>> = vec![None; self.names.len()];
+        let mut first: Vec<Option<(i64, &str)>> = vec![None; self.names.len()];
         for (code, name) in self.names.iter().enumerate() {
             let first = &mut first[same.root(code as u32) as usize];
-            *first = Some(first.map_or(name, |first| first.min(name)));
+            let this = (self.first[code], name);
+            *first = Some(first.map_or(this, |first| first.min(this)));
         }
-        let new: Vec<_> = (0..self.names.len()).map(|code| first[same.root(code as u32) as usize]).collect();
-        visitors.map(|name| {
-            let new_name = self.names.find(name).and_then(|code| new[code as usize]);
-            Some(new_name.unwrap_or(name).to_owned())
-        })
+        let new = |code: usize| first[same.root(code as u32) as usize].map_or("", |(_, name)| name);
+        let names: Vec<&str> = (0..self.names.len()).map(new).collect();
+        self.names.iter().zip(names).collect()
+    }
+
+    /// The visitors with the names that all events together give them.
+    pub fn rename(&self, visitors: Texts) -> Texts {
+        if self.is_empty() {
+            return visitors;
+        }
+        let new_names = self.new_names();
+        visitors.map(|name| Some((*new_names.get(name).unwrap_or(&name)).to_owned()))
     }
 }
 
-/// A value for each row: the visitor's short hash; null where there is neither id nor client.
-pub fn visitor_ids(events: &Events) -> Texts {
+/// A value for each row: the visitor's short hash; null where there is neither id nor client. `joined` is what all events
+/// say; without it, these are all.
+pub fn visitor_ids(events: &Events, joined: Option<&Joined>) -> Texts {
+    let Named { names, joins } = named(events, |_, _| false);
+    if let Some(joined) = joined {
+        return joined.rename(names);
+    }
+    let mut joined = Joined::default();
+    joins.iter().for_each(|join| joined.join(&join.one, &join.other));
+    joined.add_first(&names, events.times("timestamp"));
+    joined.rename(names)
+}
+
+/// The names that events give visitors, and which of them are one visitor's.
+pub struct Named {
+    /// A value for each row, before names are joined.
+    pub names: Texts,
+    /// What log-outs join.
+    pub joins: Vec<Join>,
+}
+
+/// Names the visitors of these events; `known` says of a client and an id whether the client showed it before all of them.
+pub fn named(events: &Events, known: impl Fn(&str, &str) -> bool) -> Named {
     let clients = clients(events);
     let mut search = Search::new(events, &clients);
-    search.run();
-    for &(one, other) in &search.joins {
-        search.same.join(one, other);
-    }
-    search.names()
+    search.run(&known);
+    let joins = std::mem::take(&mut search.joins);
+    let join = |&(at, one, other): &(i64, u32, u32)| {
+        Some(Join { at, one: search.name(one)?.to_owned(), other: search.name(other)?.to_owned() })
+    };
+    Named { joins: joins.iter().filter_map(join).collect(), names: search.names() }
 }
 
 /// Each row's id: the code of its session id, [`NULL`] where that is none.
@@ -90,9 +170,8 @@ struct Search<'a> {
     names: &'a Dictionary,
     logouts: Vec<bool>,
     visitors: Vec<u32>,
-    /// Visitors who are the same, because of a log-out.
-    joins: Vec<(u32, u32)>,
-    same: Sets,
+    /// Visitors who are the same, because of a log-out at this time.
+    joins: Vec<(i64, u32, u32)>,
     /// The last client that each id was met at.
     first_client: Vec<u32>,
 }
@@ -101,8 +180,6 @@ impl<'a> Search<'a> {
     fn new(events: &'a Events, clients: &'a [u32]) -> Self {
         let sessions = events.texts("session_id");
         let client_names = &events.texts("client").dictionary;
-        let mut same = Sets::default();
-        same.grow(sessions.dictionary.len() + client_names.len() + 1);
         Search {
             clients,
             client_names,
@@ -112,12 +189,11 @@ impl<'a> Search<'a> {
             logouts: logouts(events),
             visitors: vec![NULL; events.rows],
             joins: Vec::new(),
-            same,
             first_client: vec![NULL; sessions.dictionary.len()],
         }
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, known: &impl Fn(&str, &str) -> bool) {
         let client_count = self.client_names.len() + 1;
         let (mut rows, starts) = rows_by_group(self.clients, client_count);
         for client in 0..client_count {
@@ -130,7 +206,7 @@ impl<'a> Search<'a> {
             self.sort(rows);
             let timed = rows.partition_point(|&row| !self.times.valid.get(row as usize));
             self.name_rows(&rows[timed..], client);
-            self.join_logouts(&rows[timed..], client);
+            self.join_logouts(&rows[timed..], client, known);
         }
     }
 
@@ -186,15 +262,19 @@ impl<'a> Search<'a> {
     }
 
     /// Joins the visitor of each log-out with the id that comes new next.
-    fn join_logouts(&mut self, rows: &[u32], client: usize) {
+    fn join_logouts(&mut self, rows: &[u32], client: usize, known: &impl Fn(&str, &str) -> bool) {
         if !rows.iter().any(|&row| self.logouts[row as usize]) {
             return;
         }
         let mut new_ids = Vec::new();
+        let client_name = self.client_name(client).unwrap_or_default();
         for &row in rows {
             let id = self.ids[row as usize];
             if id != NULL && self.first_client[id as usize] != client as u32 {
                 self.first_client[id as usize] = client as u32;
+                if known(client_name, self.names.get(id)) {
+                    continue;
+                }
                 new_ids.push((self.times.values[row as usize], id));
             }
         }
@@ -204,7 +284,7 @@ impl<'a> Search<'a> {
             if let Some(&(shown, id)) = new_ids.get(next)
                 && shown - time <= MEMORY
             {
-                self.joins.push((self.visitors[row as usize], id));
+                self.joins.push((time, self.visitors[row as usize], id));
             }
         }
     }
@@ -213,30 +293,23 @@ impl<'a> Search<'a> {
     fn name(&self, visitor: u32) -> Option<&'a str> {
         match (visitor as usize).checked_sub(self.names.len()) {
             None => Some(self.names.get(visitor)),
-            Some(client) => (client < self.client_names.len()).then(|| self.client_names.get(client as u32)),
+            Some(client) => self.client_name(client),
         }
     }
 
-    /// The visitors' names: a joined visitor has the first of its names in alphabetical order, so that it does not depend on
-    /// the order of lines.
-    fn names(mut self) -> Texts {
-        let count = self.same.parents.len();
-        let mut used = vec![false; count];
-        self.visitors.iter().for_each(|&visitor| used[visitor as usize] = true);
-        let mut first: Vec<Option<&str>> = vec![None; count];
-        for visitor in (0..count as u32).filter(|&visitor| used[visitor as usize]) {
-            let root = self.same.root(visitor) as usize;
-            if let Some(name) = self.name(visitor)
-                && first[root].is_none_or(|first| name < first)
-            {
-                first[root] = Some(name);
-            }
-        }
+    fn client_name(&self, client: usize) -> Option<&'a str> {
+        (client < self.client_names.len()).then(|| self.client_names.get(client as u32))
+    }
+
+    /// The visitors' names, with a dictionary of those that are used.
+    fn names(self) -> Texts {
         let mut dictionary = Dictionary::default();
-        let codes: Vec<u32> =
-            first.iter().map(|name| name.map_or(NULL, |name| dictionary.code(name.as_bytes()))).collect();
-        let code = |&visitor: &u32| codes[self.same.root(visitor) as usize];
-        Texts { codes: self.visitors.iter().map(code).collect(), dictionary }
+        let mut codes: Vec<Option<u32>> = vec![None; self.names.len() + self.client_names.len() + 1];
+        let mut code = |&visitor: &u32| {
+            let name = || self.name(visitor).map_or(NULL, |name| dictionary.code(name.as_bytes()));
+            *codes[visitor as usize].get_or_insert_with(name)
+        };
+        Texts { codes: self.visitors.iter().map(&mut code).collect(), dictionary }
     }
 }
 
