@@ -129,7 +129,7 @@ fn file_of(bytes: &[u8]) -> (NamedTempFile, LogFile) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let path = Some(file.path().to_owned());
-    (file, LogFile { name: "bench".into(), path, bytes: Some(bytes.len() as u64) })
+    (file, LogFile { name: "bench".into(), path, bytes: Some(bytes.len() as u64), ..LogFile::default() })
 }
 
 /// Throughput counts the decompressed bytes. The sample is taken once: what repeats compresses too well.

@@ -57,7 +57,7 @@ fn same_marks(log: &[u8], kernels: &[Kernel]) {
 }
 
 fn scan_file(path: &Path, settings: &Settings) -> Scanned {
-    let file = LogFile { name: "memory".into(), path: Some(path.into()), bytes: None };
+    let file = LogFile { name: "memory".into(), path: Some(path.into()), ..LogFile::default() };
     scan(&[file], settings, &Progress::default()).expect("the file was written just now")
 }
 

@@ -3,7 +3,8 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt,
     path::Path,
     sync::{
         Arc,
@@ -26,6 +27,10 @@ pub(super) struct Text {
     pub(super) reader: Box<dyn Read + Send>,
     /// Bytes taken from disk so far.
     pub(super) taken: Arc<AtomicU64>,
+    /// Whether it was compressed.
+    pub(super) compressed: bool,
+    /// The device and inode of the file.
+    pub(super) id: Option<(u64, u64)>,
 }
 
 /// How much is read, and how much decompressed, at a time.
@@ -35,24 +40,53 @@ pub(super) struct Steps {
     pub(super) text: usize,
 }
 
-/// Opens a file, or standard input where there is no path.
-pub(super) fn open(path: Option<&Path>, steps: Steps) -> io::Result<Text> {
-    let raw: Box<dyn Read + Send> = match path {
-        Some(path) => Box::new(File::open(path)?),
-        None => Box::new(io::stdin()),
-    };
+/// Opens a file, or standard input where there is no path, at a place in its text.
+pub(super) fn open(path: Option<&Path>, begin: u64, steps: Steps) -> io::Result<Text> {
     let taken = Arc::new(AtomicU64::new(0));
-    let reader = decompressed(Counted { raw, taken: taken.clone() }, steps)?;
-    Ok(Text { reader, taken })
+    let counted = |raw| Counted { raw, taken: taken.clone() };
+    let mut signature = Vec::new();
+    let Some(path) = path else {
+        let mut raw = counted(Box::new(io::stdin()));
+        raw.by_ref().take(SIGNATURE_BYTES).read_to_end(&mut signature)?;
+        let (mut reader, compressed) = decompressed(signature, raw, steps)?;
+        skip(&mut reader, begin)?;
+        return Ok(Text { reader, taken, compressed, id: None });
+    };
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let id = metadata.is_file().then(|| (metadata.dev(), metadata.ino()));
+    file.by_ref().take(SIGNATURE_BYTES).read_to_end(&mut signature)?;
+    if begin > 0 && !is_compressed(&signature) && metadata.is_file() {
+        file.seek(SeekFrom::Start(begin))?;
+        return Ok(Text { reader: Box::new(counted(Box::new(file))), taken, compressed: false, id });
+    }
+    taken.store(signature.len() as u64, Ordering::Relaxed);
+    let (mut reader, compressed) = decompressed(signature, counted(Box::new(file)), steps)?;
+    skip(&mut reader, begin)?;
+    Ok(Text { reader, taken, compressed, id })
 }
 
-fn decompressed(mut raw: Counted, steps: Steps) -> io::Result<Box<dyn Read + Send>> {
-    let mut signature = Vec::new();
-    raw.by_ref().take(SIGNATURE_BYTES).read_to_end(&mut signature)?;
+fn skip(reader: &mut impl Read, bytes: u64) -> io::Result<()> {
+    io::copy(&mut reader.take(bytes), &mut io::sink()).map(|_| ())
+}
+
+fn is_compressed(first: &[u8]) -> bool {
+    matches!(
+        first,
+        [0x1f, 0x8b, ..]
+            | [0x28, 0xb5, 0x2f, 0xfd, ..]
+            | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]
+            | [b'B', b'Z', b'h', b'0'..=b'9', ..]
+            | [0xfd, b'7', b'z', b'X', b'Z', 0]
+    )
+}
+
+/// The text of a file that begins with these bytes, and whether it is compressed.
+fn decompressed(signature: Vec<u8>, raw: Counted, steps: Steps) -> io::Result<(Box<dyn Read + Send>, bool)> {
     let first = signature.clone();
     let whole = io::Cursor::new(signature).chain(raw);
     let buffered = |raw| BufReader::with_capacity(steps.compressed, raw);
-    Ok(match first[..] {
+    let reader: Box<dyn Read + Send> = match first[..] {
         [0x1f, 0x8b, ..] => checked(GzipMembers::Between(buffered(whole)), steps),
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             let mut decoder = zstd::Decoder::with_buffer(buffered(whole))?;
@@ -62,7 +96,8 @@ fn decompressed(mut raw: Counted, steps: Steps) -> io::Result<Box<dyn Read + Sen
         [b'B', b'Z', b'h', b'0'..=b'9', ..] => checked(MultiBzDecoder::new(buffered(whole)), steps),
         [0xfd, b'7', b'z', b'X', b'Z', 0] => checked(XzDecoder::new_multi_decoder(buffered(whole)), steps),
         _ => Box::new(whole),
-    })
+    };
+    Ok((reader, is_compressed(&first)))
 }
 
 /// Counts what is taken from the disk. Retries interrupted reads here, so that no decoder has to.
@@ -179,7 +214,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new()?;
         file.as_file().write_all(bytes)?;
         let mut text = Vec::new();
-        open(Some(file.path()), STEPS)?.reader.read_to_end(&mut text)?;
+        open(Some(file.path()), 0, STEPS)?.reader.read_to_end(&mut text)?;
         Ok(text)
     }
 
@@ -219,7 +254,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().write_all(&gzip(&noise)).unwrap();
         let mut head = [0; 4 << 10];
-        let mut opened = open(Some(file.path()), STEPS).unwrap();
+        let mut opened = open(Some(file.path()), 0, STEPS).unwrap();
         opened.reader.read_exact(&mut head).unwrap();
         assert!(opened.taken.load(Ordering::Relaxed) <= 16 << 10);
     }

@@ -89,7 +89,7 @@ impl Search {
         if files.iter().any(|file| file.path.is_none()) {
             return Err(Error::Usage("standard input (-) can be read only once: name it once".to_owned()));
         }
-        files.push(LogFile { name: "-".to_owned(), path: None, bytes: None });
+        files.push(LogFile { name: "-".to_owned(), ..LogFile::default() });
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Search {
             Entry::Vacant(new) => {
                 new.insert(path.clone());
                 let bytes = metadata.is_file().then_some(metadata.len());
-                let file = LogFile { name, path: Some(path), bytes };
+                let file = LogFile { name, path: Some(path), bytes, ..LogFile::default() };
                 let unlike = if named { self.logs } else { Logs::Activity };
                 let logs = name_of(&file).and_then(|name| name.logs()).unwrap_or(unlike);
                 self.files(logs).push(file);

@@ -67,7 +67,7 @@ fn head(file: &LogFile) -> Result<Option<u64>, Error> {
     if file.bytes.is_none() {
         return Ok(None);
     }
-    let mut text = decompress::open(file.path.as_deref(), HEAD_STEPS)
+    let mut text = decompress::open(file.path.as_deref(), 0, HEAD_STEPS)
         .map_err(|source| Error::Read { path: file.name.clone(), source })?;
     let mut head = [0; HEAD_BYTES];
     let (count, end) = fill(&mut text.reader, &mut head);
@@ -91,7 +91,7 @@ enum Relation {
 
 /// Compares two files to their ends. A file that can't be read is different: reading it will say why.
 fn relation(first: &LogFile, second: &LogFile) -> Relation {
-    let opened = [first, second].map(|file| decompress::open(file.path.as_deref(), STEPS));
+    let opened = [first, second].map(|file| decompress::open(file.path.as_deref(), 0, STEPS));
     let [Ok(mut first), Ok(mut second)] = opened else { return Relation::Different };
     compare(&mut first.reader, &mut second.reader)
 }
@@ -140,7 +140,12 @@ mod tests {
     fn file(dir: &Path, name: &str, bytes: &[u8]) -> LogFile {
         let path = dir.join(name);
         fs::write(&path, bytes).unwrap();
-        LogFile { name: name.to_owned(), path: Some(path), bytes: Some(bytes.len() as u64) }
+        LogFile {
+            name: name.to_owned(),
+            path: Some(path),
+            bytes: Some(bytes.len() as u64),
+            ..LogFile::default()
+        }
     }
 
     fn gzip(text: &[u8]) -> Vec<u8> {
@@ -196,8 +201,12 @@ mod tests {
 
     #[test]
     fn a_file_that_is_gone_is_an_error() {
-        let gone =
-            LogFile { name: "gone.log".to_owned(), path: Some("/nowhere/gone.log".into()), bytes: Some(1) };
+        let gone = LogFile {
+            name: "gone.log".to_owned(),
+            path: Some("/nowhere/gone.log".into()),
+            bytes: Some(1),
+            ..LogFile::default()
+        };
         let error = without_copies(vec![gone], &mut Vec::new()).unwrap_err();
         assert!(matches!(error, Error::Read { path, .. } if path == "gone.log"));
     }

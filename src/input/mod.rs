@@ -8,15 +8,17 @@ mod find;
 mod identity;
 mod missing;
 mod name;
+mod probe;
 mod source;
 
 use std::path::PathBuf;
 
 pub use find::find;
+pub use probe::{Probe, Stat, around, probe};
 pub use source::{Chunk, SHOWN_BYTES, Source};
 
 /// One file (or standard input) that will be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogFile {
     /// As shown to the user: the path, or `-`.
     pub name: String,
@@ -24,6 +26,23 @@ pub struct LogFile {
     pub path: Option<PathBuf>,
     /// Its size on disk when it was found, compressed as it is; `None` for a stream, which has no size.
     pub bytes: Option<u64>,
+    /// What of it is read.
+    pub part: Part,
+}
+
+/// A part of a file: without more words, all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Where it begins: bytes of the decompressed text, behind a line end.
+    pub begin: u64,
+    /// How many lines there are before.
+    pub lines: u64,
+    /// About how many bytes it has, if it does not go to the file's end: it ends with a line.
+    pub bytes: Option<u64>,
+    /// Whether the file may still be written to: a last line without a newline that is no event is then left for later.
+    pub grows: bool,
+    /// The device and inode that the file must still have when it is opened.
+    pub id: Option<(u64, u64)>,
 }
 
 /// The shop's logs: those of what people did, those of what its program says of itself.

@@ -32,6 +32,8 @@ pub struct Chunk {
     pub overlong: bool,
     /// Bytes of that line, its line end included, that are not in the buffer; 0 for any other chunk.
     pub discarded: u64,
+    /// Whether the file may still be written to: see [`super::Part::grows`].
+    pub grows: bool,
 }
 
 /// One open file that gives chunks of whole lines.
@@ -46,6 +48,9 @@ pub struct Source {
     searched: usize,
     /// Of the tail's first byte, in the decompressed file.
     offset: u64,
+    /// Where no more chunk begins.
+    last: u64,
+    grows: bool,
     end: Option<io::Result<()>>,
 }
 
@@ -55,8 +60,11 @@ impl Source {
     /// Chunks are of at most `chunk_bytes` unless one line is longer; a line of more than `max_line_bytes`, not
     /// counting its line end, is cut off. That is also the most that is kept from one chunk to the next.
     pub fn open(file: &LogFile, chunk_bytes: usize, max_line_bytes: usize) -> Result<Source, Error> {
-        let text = decompress::open(file.path.as_deref(), STEPS)
-            .map_err(|source| Error::Read { path: file.name.clone(), source })?;
+        let failed = |source| Error::Read { path: file.name.clone(), source };
+        let text = decompress::open(file.path.as_deref(), file.part.begin, STEPS).map_err(failed)?;
+        if file.part.id.is_some_and(|id| text.id != Some(id)) {
+            return Err(failed(io::Error::other("it was replaced by another file just now")));
+        }
         let max_line_bytes = max_line_bytes.max(1);
         Ok(Source {
             name: file.name.clone(),
@@ -66,7 +74,9 @@ impl Source {
             max_line_bytes,
             tail: Vec::new(),
             searched: 0,
-            offset: 0,
+            offset: file.part.begin,
+            last: file.part.bytes.map_or(u64::MAX, |bytes| file.part.begin.saturating_add(bytes)),
+            grows: file.part.grows,
             end: None,
         })
     }
@@ -76,6 +86,9 @@ impl Source {
     /// What `buffer` held is overwritten. Don't clear it: what has a value need not be zeroed to be read into.
     /// The last line may lack its line end. An error comes behind all whole lines before it; then the file ends.
     pub fn next_chunk(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Chunk>, Error> {
+        if self.offset >= self.last {
+            return Ok(None);
+        }
         let longest = self.max_line_bytes.saturating_add(1);
         let mut filled = self.tail.len();
         let mut searched = mem::take(&mut self.searched);
@@ -153,7 +166,7 @@ impl Source {
     }
 
     fn chunk(&mut self, len: usize, discarded: u64) -> Chunk {
-        let chunk = Chunk { offset: self.offset, overlong: discarded > 0, discarded };
+        let chunk = Chunk { offset: self.offset, overlong: discarded > 0, discarded, grows: self.grows };
         self.offset += len as u64 + discarded;
         chunk
     }
@@ -191,7 +204,7 @@ mod tests {
     type Line = (u64, Vec<u8>, u64);
 
     fn log_file(path: &Path) -> LogFile {
-        LogFile { name: "x.log".to_owned(), path: Some(path.to_owned()), bytes: None }
+        LogFile { name: "x.log".to_owned(), path: Some(path.to_owned()), ..LogFile::default() }
     }
 
     /// All lines of a file, and the error behind them.
@@ -205,7 +218,7 @@ mod tests {
                     return (lines, Some(error.to_string()));
                 }
                 Ok(None) => return (lines, None),
-                Ok(Some(Chunk { offset, overlong: true, discarded })) => {
+                Ok(Some(Chunk { offset, overlong: true, discarded, .. })) => {
                     lines.push((offset, buffer.clone(), discarded));
                 }
                 Ok(Some(Chunk { mut offset, .. })) => {

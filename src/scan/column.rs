@@ -4,6 +4,7 @@
 use hashbrown::{HashTable, hash_table::Entry};
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 /// A bit a row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -123,6 +124,11 @@ impl<T: Copy + Default> Values<T> {
     /// All rows in order.
     pub fn iter(&self) -> impl Iterator<Item = Option<T>> + '_ {
         (0..self.values.len()).map(|row| self.get(row))
+    }
+
+    /// These rows of it.
+    pub fn slice(&self, rows: Range<usize>) -> Values<T> {
+        rows.map(|row| self.get(row)).collect()
     }
 
     /// Adds the rows of another.
@@ -311,6 +317,37 @@ impl Column {
                 all.append_codes(&texts.codes, &new);
             }
             _ => panic!("a column has one type"),
+        }
+    }
+
+    /// These rows of it.
+    pub fn slice(&self, rows: Range<usize>) -> Column {
+        match self {
+            Column::Bigint(values) => Column::Bigint(values.slice(rows)),
+            Column::Timestamp(values) => Column::Timestamp(values.slice(rows)),
+            Column::Date(values) => Column::Date(values.slice(rows)),
+            Column::Double(values) => Column::Double(values.slice(rows)),
+            Column::Boolean(values) => Column::Boolean(values.slice(rows)),
+            Column::Text(texts) => Column::Text(Texts {
+                codes: texts.codes[rows].to_vec(),
+                dictionary: texts.dictionary.clone(),
+            }),
+        }
+    }
+
+    /// Whether a row's value is that of a row of another column of the same type.
+    pub fn same(&self, row: usize, other: &Column, other_row: usize) -> bool {
+        match (self, other) {
+            (
+                Column::Bigint(values) | Column::Timestamp(values) | Column::Date(values),
+                Column::Bigint(others) | Column::Timestamp(others) | Column::Date(others),
+            ) => values.get(row) == others.get(other_row),
+            (Column::Double(values), Column::Double(others)) => {
+                values.get(row).map(f64::to_bits) == others.get(other_row).map(f64::to_bits)
+            }
+            (Column::Boolean(values), Column::Boolean(others)) => values.get(row) == others.get(other_row),
+            (Column::Text(texts), Column::Text(others)) => texts.get(row) == others.get(other_row),
+            _ => false,
         }
     }
 

@@ -10,7 +10,8 @@ use super::json::{Fault, Tokens, Walker};
 use super::reject::{LONGEST_TEXT, Reason, Reject, Tally};
 use super::stops::{Kernel, Marks, pad};
 use super::wrapper::{self, Begin};
-use memchr::memchr;
+use memchr::{memchr, memrchr};
+use std::ops::Range;
 
 /// How many rejected lines of a chunk are kept as examples where not all are.
 const EXAMPLES: usize = 5;
@@ -108,8 +109,13 @@ impl LineReader {
             self.kernel.mark(bytes, &mut marks);
             let all_utf8 = marks.is_ascii || simdutf8::basic::from_utf8(bytes).is_ok();
             let (mut at, mut stop) = (0, 0);
-            while at < length {
+            let whole =
+                if info.grows { memrchr(b'\n', &bytes[..length]).map_or(0, |at| at + 1) } else { length };
+            while at < whole {
                 (at, stop) = self.next_line(bytes, &marks, (at, stop), all_utf8, info.offset);
+            }
+            if at < length {
+                self.last_line(bytes, &marks.bits, at..length, all_utf8, info.offset);
             }
             self.marks = marks;
         }
@@ -145,6 +151,18 @@ impl LineReader {
             stop += 1;
         }
         (next, stop)
+    }
+
+    /// Reads the last line of a file that may still be written to, which has no newline yet: it is an event, or left for
+    /// later.
+    fn last_line(&mut self, bytes: &[u8], marks: &[u64], line: Range<usize>, all_utf8: bool, offset: u64) {
+        let (before, rejects) = (self.tally.clone(), self.rejects.len());
+        self.line(bytes, marks, line.start, all_utf8, offset);
+        if self.tally.events == before.events {
+            let waiting = line.len() as u64;
+            self.tally = Tally { bytes: before.bytes - waiting, waiting, ..before };
+            self.rejects.truncate(rejects);
+        }
     }
 
     /// Reads the line that begins at `start`, whatever its form, and returns where the next one begins.

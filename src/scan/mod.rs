@@ -129,9 +129,9 @@ impl Default for Settings {
 
 /// Scans what is in memory, as one file called `memory`: for tests, fuzzing and benchmarks.
 pub fn scan_bytes(bytes: &[u8], settings: &Settings) -> Scanned {
-    let file = LogFile { name: "memory".into(), path: None, bytes: Some(bytes.len() as u64) };
+    let file = LogFile { name: "memory".into(), bytes: Some(bytes.len() as u64), ..LogFile::default() };
     let mut reader = LineReader::new(settings);
-    let info = crate::input::Chunk { offset: 0, overlong: false, discarded: 0 };
+    let info = crate::input::Chunk { offset: 0, overlong: false, discarded: 0, grows: false };
     let found = reader.chunk(&mut bytes.to_vec(), &info);
     let batch = Batch { file: 0, chunk: 0, thread: 0, found };
     let (mut scanned, chunks) = assemble(&[file], vec![batch]);
@@ -371,7 +371,7 @@ fn assemble(files: &[LogFile], mut batches: Vec<Batch>) -> (Scanned, Vec<(usize,
             account.rows = scanned.rows..scanned.rows;
             previous = file;
         }
-        let lines_before = account.tally.lines;
+        let lines_before = files[file].part.lines + account.tally.lines;
         scanned.rejects.extend(found.rejects.into_iter().map(|mut reject| {
             reject.file.clone_from(&account.name);
             reject.line += lines_before;

@@ -120,6 +120,8 @@ pub struct Tally {
     pub rejects_by_reason: [u64; Reason::ALL.len()],
     /// Bytes, decompressed.
     pub bytes: u64,
+    /// Bytes of a last line that is still being written, and counted nowhere else.
+    pub waiting: u64,
     /// Values of `entity_id`, `product_id` and `user_id` that do not fit 64 bits: null in the event.
     pub ids_out_of_range: u64,
     /// Values of other types than their column's, in the columns that were read: null in the event.
@@ -147,6 +149,7 @@ impl Tally {
             *sum += count;
         }
         self.bytes += other.bytes;
+        self.waiting += other.waiting;
         self.ids_out_of_range += other.ids_out_of_range;
         self.wrong_types += other.wrong_types;
     }

@@ -279,7 +279,7 @@ fn rest(source: &mut Source, lines: &mut usize) -> Result<(), loganalyze::error:
 }
 
 fn opened(path: &Path) -> Source {
-    let file = LogFile { name: "x.log".into(), path: Some(path.to_owned()), bytes: None };
+    let file = LogFile { name: "x.log".into(), path: Some(path.to_owned()), ..LogFile::default() };
     Source::open(&file, 4096, 1 << 20).unwrap()
 }
 

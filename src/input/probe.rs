@@ -1,0 +1,89 @@
+//! What a file is known by, whatever it is called: how its text begins, the text around a place, and what the disk says of
+//! it. (Vector's file source does likewise: a name or an inode is no identity where logs rotate.)
+//! Knows nothing of which files were met before.
+
+use super::decompress::{self, Steps};
+use super::{LogFile, source::fill};
+use crate::error::Error;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+/// How much text a file is known by.
+const BYTES: usize = 4 << 10;
+
+const HEAD_STEPS: Steps = Steps { compressed: 8 << 10, text: BYTES };
+const STEPS: Steps = Steps { compressed: 128 << 10, text: 64 << 10 };
+
+/// What a file looks like before it is read.
+#[derive(Debug)]
+pub struct Probe {
+    /// The first bytes of its text, up to 4 KiB.
+    pub head: Vec<u8>,
+    /// Whether it is compressed; then nobody writes to it any more.
+    pub compressed: bool,
+    /// What the disk says of it.
+    pub stat: Stat,
+}
+
+/// What the disk says of a file: equal only where its content is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stat {
+    /// The device and inode.
+    pub id: (u64, u64),
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// When it was last written to: nanoseconds since 1970.
+    pub modified: i64,
+}
+
+/// Looks at a file.
+///
+/// # Errors
+/// `Error::Read`; of a compressed file that is cut off in its first bytes, too.
+pub fn probe(file: &LogFile) -> Result<Probe, Error> {
+    look(file).map_err(|source| Error::Read { path: file.name.clone(), source })
+}
+
+fn look(file: &LogFile) -> io::Result<Probe> {
+    let Some(path) = &file.path else {
+        return Err(io::Error::other("standard input cannot be known again: name log files or folders"));
+    };
+    let metadata = File::open(path)?.metadata()?;
+    let stat = Stat {
+        id: (metadata.dev(), metadata.ino()),
+        bytes: metadata.len(),
+        modified: metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec()),
+    };
+    let mut text = decompress::open(Some(path), 0, HEAD_STEPS)?;
+    if text.id != Some(stat.id) {
+        return Err(io::Error::other("it was replaced by another file just now"));
+    }
+    let mut head = vec![0; BYTES];
+    let (count, end) = fill(&mut text.reader, &mut head);
+    if let Some(Err(error)) = end {
+        return Err(error);
+    }
+    head.truncate(count);
+    Ok(Probe { head, compressed: text.compressed, stat })
+}
+
+/// The text of a file before a place, up to 4 KiB, and up to two bytes behind it; none if it is shorter.
+///
+/// # Errors
+/// What the disk or the decompressor says.
+pub fn around(file: &LogFile, place: u64) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let before = place.min(BYTES as u64) as usize;
+    let mut text = decompress::open(file.path.as_deref(), place - before as u64, STEPS)?;
+    let mut found = vec![0; before + 2];
+    let (count, end) = fill(&mut text.reader, &mut found);
+    if let Some(Err(error)) = end {
+        return Err(error);
+    }
+    if count < before {
+        return Ok(None);
+    }
+    found.truncate(count);
+    let behind = found.split_off(before);
+    Ok(Some((found, behind)))
+}
