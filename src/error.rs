@@ -39,17 +39,25 @@ pub enum Error {
     /// SQL that the engine does not accept, or a value that a query cannot take.
     #[error("{0}")]
     Query(String),
+    /// A store that cannot be read or does not fit what is asked of it.
+    #[error("{0}")]
+    Store(String),
+    /// Another process is changing the store.
+    #[error("{0}")]
+    Locked(String),
     /// More rejected lines than the user allows.
     #[error("{0}")]
     TooManyRejects(String),
 }
 
 impl Error {
-    /// The process's exit code: 1 failed, 2 wrong usage, 3 too many rejects.
+    /// The process's exit code: 1 failed, 2 wrong usage, 3 too many rejects, 75 somebody else is at it, try later (`EX_TEMPFAIL`
+    /// of sysexits.h).
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) => 2,
             Error::TooManyRejects(_) => 3,
+            Error::Locked(_) => 75,
             _ => 1,
         }
     }

@@ -14,3 +14,4 @@ pub mod report;
 pub mod scan;
 pub mod schema;
 pub mod sink;
+pub mod store;

@@ -1,10 +1,12 @@
 //! The accounting of lines: one sentence, the summary file, the file of rejects, and how many rejects are too many.
 
 use super::args::Common;
+use super::load_store;
 use crate::error::Error;
 use crate::scan::FileScan;
 use crate::scan::reject::{Reason, Reject, Tally};
 use crate::sink::{grouped, write_atomically};
+use crate::store::Store;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -53,6 +55,8 @@ pub struct Account {
     pub seconds: f64,
     /// Rejected lines: all or some.
     pub rejects: Vec<Reject>,
+    /// The store that was read in the place of logs, and what it holds.
+    pub store: Option<String>,
 }
 
 impl Account {
@@ -60,7 +64,7 @@ impl Account {
     pub fn of(files: &[FileScan], seconds: f64, rejects: Vec<Reject>) -> Account {
         let mut tally = Tally::default();
         files.iter().for_each(|file| tally.add(&file.tally));
-        Account { tally, files: files.len(), seconds, rejects }
+        Account { tally, files: files.len(), seconds, rejects, store: None }
     }
 
     /// Adds another scan's, with a look at it alone: the rejects of both are saved, and too many end the run.
@@ -84,6 +88,18 @@ impl Account {
         checked
     }
 
+    /// What became of the lines that a store was made from.
+    pub fn add_store(&mut self, store: &Store) {
+        let manifest = &store.manifest;
+        self.tally.add(&load_store::tally(manifest));
+        self.store = Some(format!(
+            "{}: {} of {}",
+            store.folder.display(),
+            count(manifest.events(), "event"),
+            count(manifest.days.len() as u64, "day")
+        ));
+    }
+
     /// `33,905 lines = 33,900 events + 4 rejects + 1 blank`.
     pub fn sum(&self) -> String {
         let Tally { lines, events, blank, joined, .. } = self.tally;
@@ -100,6 +116,9 @@ impl Account {
     /// `33,905 lines = 33,900 events + 4 rejects + 1 blank · 7 files, 15.9 MB in 0.03 s (0.53 GB/s)` and what else is worth saying.
     pub fn sentence(&self) -> String {
         let bytes = self.tally.bytes;
+        if let Some(store) = &self.store {
+            return format!("store {store} · made from {} · read in {:.2} s", self.sum(), self.seconds);
+        }
         let mut sentence = format!(
             "{} · {}, {} in {:.2} s ({:.2} GB/s)",
             self.sum(),
@@ -123,7 +142,7 @@ impl Account {
             .iter()
             .map(|&reason| (reason.name().to_owned(), json!(self.tally.rejects_by_reason[reason as usize])))
             .collect();
-        json!({
+        let mut said = json!({
             "files": self.files,
             "lines": self.tally.lines,
             "events": self.tally.events,
@@ -135,7 +154,11 @@ impl Account {
             "wrong_types": self.tally.wrong_types,
             "bytes": self.tally.bytes,
             "seconds": self.seconds,
-        })
+        });
+        if let Some(store) = &self.store {
+            said["store"] = json!(store);
+        }
+        said
     }
 
     /// Writes the summary file: the accounting, and as `notes` what was said of each result.

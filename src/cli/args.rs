@@ -1,7 +1,8 @@
 //! The words of the command line. Reports bring their own subcommands: name, help and columns come from their headers.
 
+use super::account::Limit;
 use super::run_file::{self, QueryFile};
-use super::{compare, events, funnel_words, sql};
+use super::{compare, events, funnel_words, ingest, sql, store};
 use crate::error::Error;
 use crate::report::{self, Header, Param, ParamType, Report};
 use crate::sink::Format;
@@ -18,6 +19,9 @@ pub struct Common {
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<String>,
 
+    /// Read this store in the place of logs: a folder that 'loganalyze ingest' made
+    #[arg(long, value_name = "FOLDER", help_heading = "What to read")]
+    pub store: Option<PathBuf>,
     /// Only events from this time on: 2025-03-10, 2025-03-10T12:00, today or yesterday
     #[arg(long, value_name = "TIME", help_heading = "What to read")]
     pub since: Option<String>,
@@ -115,6 +119,20 @@ pub struct Common {
     pub max_line_bytes: usize,
 }
 
+impl Common {
+    /// How many rejects are too many.
+    ///
+    /// # Errors
+    /// `Error::Usage` for what is no limit.
+    pub fn limit(&self) -> Result<Limit, Error> {
+        match &self.max_rejects {
+            _ if self.strict => Ok(Limit::Count(0)),
+            Some(limit) => Limit::parse(limit),
+            None => Ok(Limit::Percent(10.0)),
+        }
+    }
+}
+
 /// What to do with events of programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Bots {
@@ -159,11 +177,11 @@ pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
     let of_reports = [report_set_command()?, compare::command(&reports()?.collect::<Vec<_>>(), file)];
     let of_rows = [events::command(), sql::command(), run_file::command(file)];
     command = command.subcommands(of_reports).subcommands(of_rows);
-    command = command.subcommands([schema_command(), quality_command()]);
+    command = command.subcommands([schema_command(), quality_command(), ingest::command(), store::command()]);
     let catalogue = catalogue(&command)?;
     Ok(command.help_template(format!(
         "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]  (columns and options: REPORT --help)\n{catalogue}\n\
-         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejected lines.\n\
+         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejected lines, 75 store in use.\n\
          Example: loganalyze product-views 'logs/*.log' --top 20 -o views.parquet"
     )))
 }
@@ -196,7 +214,8 @@ fn catalogue(command: &Command) -> Result<String, Error> {
 }
 
 /// The commands that are no reports, as help lists them.
-const OWN_COMMANDS: [&str; 7] = ["quality", "schema", "events", "sql", "run", "compare", "report"];
+const OWN_COMMANDS: [&str; 9] =
+    ["quality", "schema", "events", "sql", "run", "compare", "report", "ingest", "store"];
 
 fn report_command(report: &Report) -> Command {
     let Header { name, title, .. } = &report.header;

@@ -6,6 +6,29 @@ use crate::error::Error;
 use crate::input::{Found, Logs, find};
 use crate::sink;
 
+/// No files: what is read is a store. Reports of logs that a store does not hold are dropped with a note, if there are
+/// others.
+///
+/// # Errors
+/// `Error::Usage` where there are files too, or nothing that a store can answer.
+pub fn of_store(options: &Common, questions: &mut Vec<Question>) -> Result<Found, Error> {
+    if let Some(input) = options.inputs.first() {
+        return Err(Error::Usage(format!("name logs such as '{input}' or a store with --store, not both")));
+    }
+    let not_in_it = |question: &Question| question.is_of_system_logs() || question.is_quality();
+    if questions.iter().all(not_in_it) {
+        let what = questions.first().map_or("this", |question| question.name.as_str());
+        return Err(Error::Usage(format!(
+            "a store holds the events of user activity, not system logs and the lines of files: name logs for {what}"
+        )));
+    }
+    if questions.iter().any(not_in_it) && !options.quiet {
+        eprintln!("note: a store holds no system logs: their reports are left out");
+    }
+    questions.retain(|question| !not_in_it(question));
+    Ok(Found::default())
+}
+
 /// The files to read, and notes about them on standard error. Reports of logs that are not there are dropped with a note,
 /// if there are others.
 ///

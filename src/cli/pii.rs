@@ -1,5 +1,6 @@
 //! `--hash-pii`: addresses, user names and visitors as keyed hashes, alike where the originals were alike.
 
+use crate::engine::relation::Relation;
 use crate::events::Events;
 use crate::scan::column::Column;
 
@@ -27,13 +28,22 @@ impl Hasher {
 
     /// Replaces the values of these columns by 16 hexadecimal digits of a keyed BLAKE3 hash.
     pub fn hash(&self, events: &mut Events) {
-        let hashed = |text: &str| blake3::keyed_hash(&self.key, text.as_bytes()).to_hex()[..16].to_owned();
         for name in COLUMNS {
             if let Some(Column::Text(texts)) = events.columns.get_mut(name) {
-                *texts = texts.map(|text| Some(hashed(text)));
+                *texts = texts.map(|text| Some(hashed(&self.key, text)));
             }
         }
     }
+
+    /// The same for events that are read later.
+    pub fn hash_in(&self, events: Relation) -> Relation {
+        let key = self.key;
+        events.with_texts(&COLUMNS, move |text| hashed(&key, text))
+    }
+}
+
+fn hashed(key: &[u8; 32], text: &str) -> String {
+    blake3::keyed_hash(key, text.as_bytes()).to_hex()[..16].to_owned()
 }
 
 /// From the operating system's randomness, by way of the standard library's hash keys.

@@ -3,13 +3,13 @@
 use super::account::{Account, Limit};
 use super::answer::{self, Answer, evaluate_all};
 use super::args::{Bots, Common, When, value};
-use super::inputs::inputs;
+use super::inputs::{inputs, of_store};
 use super::load::{self, Loaded};
 use super::periods::Cut;
 use super::question::{Question, explanation, questions};
 use super::run_file::QueryFile;
 use super::target::Target;
-use super::{describe, load_app, memory, page, times};
+use super::{describe, ingest, load_app, load_store, memory, page, store, times};
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
 use crate::input::LogFile;
@@ -21,6 +21,7 @@ use crate::scan::stops::Kernel;
 use crate::scan::wanted::Wanted;
 use crate::sink::page::Page;
 use crate::sink::{About, Format};
+use crate::store::Store;
 use clap::{ArgMatches, FromArgMatches};
 use ipnet::IpNet;
 use std::io::Write;
@@ -33,14 +34,19 @@ use std::time::Instant;
 /// Whatever keeps it from being done; the message is for the user.
 pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> {
     let Some((name, matches)) = matches.subcommand() else { return Ok(2) };
-    if name == "schema" {
-        return show_schema(matches);
+    match name {
+        "schema" => return show_schema(matches),
+        "store" => return store::run(matches),
+        _ => {}
     }
     // What `run` and `compare` are about is a command of its own, and has the options.
     let own = matches.subcommand().map_or(matches, |(_, own)| own);
     let mut options = Common::from_arg_matches(own).map_err(|error| Error::Usage(error.to_string()))?;
+    if name == "ingest" {
+        return ingest::run(&options).map(|()| 0);
+    }
     let questions = questions(name, matches, &mut options, file)?;
-    if options.inputs.is_empty() {
+    if options.inputs.is_empty() && options.store.is_none() {
         if options.explain {
             let all: String = questions.iter().map(explanation).collect();
             return std::io::stdout().write_all(all.as_bytes()).map(|()| 0).map_err(Error::Stdout);
@@ -74,14 +80,18 @@ fn answer(mut questions: Vec<Question>, options: &Common, target: &Target) -> Re
     let cut = cut(&questions, options, zone)?;
     let hull = cut.hull()?;
     let limit = limit(&questions, options)?;
-    let files = inputs(options, &mut questions)?;
+    let store = options.store.as_deref().map(Store::open).transpose()?;
+    let files = match store {
+        Some(_) => of_store(options, &mut questions)?,
+        None => inputs(options, &mut questions)?,
+    };
     if options.explain {
         questions.iter().for_each(|question| eprint!("{}", explanation(question)));
     }
     let begin = Instant::now();
     let mut account = Account::default();
     let span = target.format == Format::Parquet || target.has_page();
-    let scan = Scan { options, zone, cut, hull, limit, span };
+    let scan = Scan { options, zone, cut, hull, limit, span, store };
     let (of_system, of_activity): (Vec<&Question>, Vec<&Question>) =
         questions.iter().partition(|question| question.is_of_system_logs());
     let activity = scan.activity(&files.activity, &of_activity, &mut account)?;
@@ -129,6 +139,8 @@ struct Scan<'a> {
     limit: Limit,
     /// Whether it is asked when the first and the last event happened.
     span: bool,
+    /// Where user activity is read from, if not from files.
+    store: Option<Store>,
 }
 
 impl Scan<'_> {
@@ -153,7 +165,7 @@ impl Scan<'_> {
         let more = bots.iter().chain(addresses).copied();
         let sources = sources(wanted, cut.is_some() || *span).or(Wanted::of(more));
         let early = if needs_neighbours(sources) || quality { None } else { self.hull.clone() };
-        let settings = settings(options, sources, early, self.zone, quality)?;
+        let settings = settings(options, sources, early, self.zone, quality, &options.redact)?;
         let plan = load::Plan {
             files,
             settings: &settings,
@@ -169,7 +181,10 @@ impl Scan<'_> {
             quality,
             span: *span,
         };
-        load::load(options, &plan, account).map(Some)
+        match &self.store {
+            Some(store) => load_store::load(options, &plan, store, account).map(Some),
+            None => load::load(options, &plan, account).map(Some),
+        }
     }
 
     /// Reads what these questions of system logs need, if there are any.
@@ -182,7 +197,14 @@ impl Scan<'_> {
         if questions.is_empty() {
             return Ok(None);
         }
-        let settings = settings(self.options, Wanted::default(), self.hull.clone(), self.zone, false)?;
+        let settings = settings(
+            self.options,
+            Wanted::default(),
+            self.hull.clone(),
+            self.zone,
+            false,
+            &self.options.redact,
+        )?;
         let columns = load_app::columns(questions.iter().map(|question| question.sql.as_str()));
         let plan = load_app::Plan { files, settings: &settings, limit: self.limit, columns, cut: &self.cut };
         load_app::load(self.options, &plan, account).map(Some)
@@ -199,12 +221,10 @@ fn cut(questions: &[Question], options: &Common, zone: chrono_tz::Tz) -> Result<
 
 /// How many rejects are too many. `quality` is there to look at bad logs.
 fn limit(questions: &[Question], options: &Common) -> Result<Limit, Error> {
-    match &options.max_rejects {
-        _ if options.strict => Ok(Limit::Count(0)),
-        Some(limit) => Limit::parse(limit),
-        None if questions.iter().all(Question::is_quality) => Ok(Limit::Percent(100.0)),
-        None => Ok(Limit::Percent(10.0)),
+    if options.max_rejects.is_none() && !options.strict && questions.iter().all(Question::is_quality) {
+        return Ok(Limit::Percent(100.0));
     }
+    options.limit()
 }
 
 /// The columns to read: those wanted and what they are derived from, and `timestamp` where it is needed or where there is
@@ -214,14 +234,19 @@ fn sources(wanted: Wanted, needs_time: bool) -> Wanted {
     with_sources(if needs_time || wanted == Wanted::default() { wanted.or(time) } else { wanted })
 }
 
-fn settings(
+/// How logs are to be scanned.
+///
+/// # Errors
+/// `Error::Usage` for a limit of memory that is none.
+pub fn settings(
     options: &Common,
     wanted: Wanted,
     range: Option<Range<i64>>,
     zone: chrono_tz::Tz,
     number_files: bool,
+    redact: &[String],
 ) -> Result<Settings, Error> {
-    let redaction = Redaction::new(&options.redact, options.hash_pii);
+    let redaction = Redaction::new(redact, options.hash_pii);
     let memory = memory::size(&options.memory_limit)?;
     Ok(Settings {
         rows: RowSettings { wanted, range, zone, redaction },

@@ -7,6 +7,7 @@ use crate::schema::Type;
 use polars::prelude::*;
 use std::fs::File;
 use std::ops::Range;
+use std::path::PathBuf;
 
 /// What queries run over.
 pub struct Relation {
@@ -34,14 +35,96 @@ impl Relation {
 
     /// The events of this time, microseconds; the relation must have the column `timestamp`.
     pub fn within(&self, range: &Range<i64>) -> Relation {
-        let at = |time: i64| lit(time).cast(data_type(Type::Timestamp));
-        let inside = col("timestamp").gt_eq(at(range.start)).and(col("timestamp").lt(at(range.end)));
-        let cut = |events: &LazyFrame| events.clone().filter(inside.clone());
+        self.map(|events| events.filter(inside(range)))
+    }
+
+    /// The events in these columns of the Parquet files of a store, of which each day has its own; what does not fit into
+    /// memory at once is read bit by bit. The day of an event is that of its time.
+    ///
+    /// # Errors
+    /// `Error::Query` if they cannot be read.
+    pub fn of_files(paths: &[PathBuf], columns: &[&str]) -> Result<Relation, Error> {
+        let unreadable = |error| Error::Query(format!("the store cannot be read: {error}"));
+        let day = || col("timestamp").cast(DataType::Date).alias("event_date");
+        let column = |name: &&str| if *name == "event_date" { day() } else { col(*name) };
+        let columns: Vec<Expr> = columns.iter().map(column).collect();
+        let scan = |paths: Vec<PlRefPath>| {
+            let hive_options = HiveOptions { enabled: Some(false), ..HiveOptions::default() };
+            let options = ScanArgsParquet { hive_options, ..ScanArgsParquet::default() };
+            let files = LazyFrame::scan_parquet_sources(ScanSources::Paths(paths.into()), options);
+            files.map(|files| files.select(&columns)).map_err(unreadable)
+        };
+        let paths: Vec<PlRefPath> = paths
+            .iter()
+            .map(|path| PlRefPath::try_from_path(path))
+            .collect::<PolarsResult<_>>()
+            .map_err(unreadable)?;
+        let pieces = paths.iter().map(|path| scan(vec![path.clone()])).collect::<Result<_, _>>()?;
+        Ok(Relation { pieces, whole: scan(paths)?, engine: Engine::Streaming })
+    }
+
+    /// The same after a change.
+    fn map(&self, change: impl Fn(LazyFrame) -> LazyFrame) -> Relation {
         Relation {
-            pieces: self.pieces.iter().map(cut).collect(),
-            whole: cut(&self.whole),
+            pieces: self.pieces.iter().cloned().map(&change).collect(),
+            whole: change(self.whole.clone()),
             engine: self.engine,
         }
+    }
+
+    /// The events of any of these times, microseconds; the relation must have the column `timestamp`.
+    pub fn within_any(&self, ranges: &[Range<i64>]) -> Relation {
+        let inside = ranges.iter().map(inside).reduce(Expr::or).unwrap_or(lit(true));
+        self.map(|events| events.filter(inside.clone()))
+    }
+
+    /// The events for which a column of truth values has this one.
+    pub fn only(&self, column: &str, value: bool) -> Relation {
+        self.map(|events| events.filter(col(column).eq(lit(value))))
+    }
+
+    /// For how many events a column of truth values is true, and how many there are.
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    pub fn count_true(&self, column: &str) -> Result<(u64, u64), Error> {
+        let counts = self.lazy().select([col(column).cast(DataType::Int64).sum(), len().alias("all")]);
+        let both = |counts: DataFrame| {
+            let number = |name: &str| counts.column(name)?.cast(&DataType::UInt64)?.u64().map(|n| n.get(0));
+            Ok((number(column)?.unwrap_or(0), number("all")?.unwrap_or(0)))
+        };
+        let found: PolarsResult<_> = self.collect(counts).and_then(both);
+        found.map_err(|error| Error::Query(format!("the events cannot be counted: {error}")))
+    }
+
+    /// The events but for those of which a text is one of those.
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    pub fn without_texts(&self, column: &str, of_those: impl Fn(&str) -> bool) -> Result<Relation, Error> {
+        let failed = |error| Error::Query(format!("the values of {column} cannot be read: {error}"));
+        let distinct = self.lazy().select([col(column).unique()]);
+        let distinct = self.collect(distinct).map_err(failed)?;
+        let texts = distinct.column(column).and_then(|texts| texts.str()).map_err(failed)?;
+        let those: Vec<&str> = texts.iter().flatten().filter(|text| of_those(text)).collect();
+        let those = DataFrame::new(those.len(), vec![Column::new(column.into(), those)]).map_err(failed)?;
+        let on = || [col(column)];
+        Ok(self.map(|events| events.join(those.clone().lazy(), on(), on(), JoinArgs::new(JoinType::Anti))))
+    }
+
+    /// The events with other texts in these columns, where they have them.
+    pub fn with_texts(
+        &self,
+        columns: &[&str],
+        change: impl Fn(&str) -> String + Clone + Send + Sync + 'static,
+    ) -> Relation {
+        let named = by_name(columns.iter().copied(), false, false);
+        let changed = move |column: Column| {
+            let texts = column.str()?.apply_values(|text| change(text).into());
+            Ok(texts.into_column())
+        };
+        let output = |_: &Schema, field: &Field| Ok(field.clone());
+        self.map(|events| events.with_columns([named.clone().as_expr().map(changed.clone(), output)]))
     }
 
     /// When the first and the last event happened, microseconds; the relation must have the column `timestamp`.
@@ -72,6 +155,12 @@ impl Relation {
         // Only plans that end in several files have several results.
         plan.collect_with_engine(self.engine).map(|result| result.unwrap_single())
     }
+}
+
+/// Whether an event is of this time, microseconds.
+fn inside(range: &Range<i64>) -> Expr {
+    let at = |time: i64| lit(time).cast(data_type(Type::Timestamp));
+    col("timestamp").gt_eq(at(range.start)).and(col("timestamp").lt(at(range.end)))
 }
 
 /// A relation that is being written to temporary files (Parquet, without names: nothing of them stays, however the program

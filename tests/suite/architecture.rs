@@ -4,7 +4,7 @@ use crate::harness::root;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules that it may use. `error` and `schema` are for all but `schema` itself.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("schema", &[]),
     ("error", &[]),
     ("input", &["error"]),
@@ -13,7 +13,8 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("report", &["schema", "error"]),
     ("engine", &["events", "report", "schema", "error"]),
     ("sink", &["error"]),
-    ("cli", &["engine", "error", "events", "input", "report", "scan", "schema", "sink"]),
+    ("store", &["input", "scan", "events", "schema", "error"]),
+    ("cli", &["engine", "error", "events", "input", "report", "scan", "schema", "sink", "store"]),
 ];
 
 fn sources(under: &Path) -> Vec<PathBuf> {

@@ -1,0 +1,277 @@
+//! `ingest`: new lines of logs go into a store, each once, however often it is run. Works through the logs some at a time,
+//! each time all or nothing. Knows nothing of how the store keeps them.
+
+use super::account::{Account, Limit};
+use super::args::{Common, with_common};
+use super::run::settings;
+use super::{memory, progress, times};
+use crate::error::Error;
+use crate::events::Events;
+use crate::input::{LogFile, Logs, find};
+use crate::scan::reject::Tally;
+use crate::scan::wanted::Wanted;
+use crate::scan::{Scanned, Settings, scan};
+use crate::sink;
+use crate::store::{Day, Known, Reading, Source, Writer};
+use chrono::NaiveDate;
+use clap::Command;
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Log files, folders and patterns.
+    pub inputs: Vec<String>,
+    /// The store, which is made if there is none.
+    pub store: PathBuf,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Ingested {
+    /// The days that are not as they were before, in order.
+    pub days: Vec<NaiveDate>,
+    /// How many events are new.
+    pub events: u64,
+    /// How many logs had something new.
+    pub logs: usize,
+    /// How many had nothing new.
+    pub unchanged: usize,
+    /// Bytes of last lines that are still being written.
+    pub waiting: u64,
+    /// What the user should know.
+    pub notes: Vec<String>,
+    /// Logs that could not be read; another run tries again.
+    pub failed: Vec<String>,
+    /// How many events the store holds now, and of how many days.
+    pub holds: (u64, usize),
+}
+
+/// The command.
+pub fn command() -> Command {
+    let command = Command::new("ingest").after_help(
+        "A log is known by its text, not by its name: rotated, renamed, compressed and copied logs are not\n\
+         read twice, one that has grown is read from where it ended. A run can be repeated at any time.\n\
+         Events keep their columns (loganalyze schema), in Parquet files that other programs read, too.\n\
+         Example: loganalyze ingest sample_logs --store /tmp/lake",
+    );
+    let unused = [
+        "since",
+        "until",
+        "gap",
+        "split_midnight",
+        "bots",
+        "top",
+        "format",
+        "output",
+        "chart",
+        "explain",
+        "color",
+        "hash_pii",
+    ];
+    let mut command =
+        with_common(command, "keep new events in a store: Parquet files that every report reads");
+    for option in unused {
+        command = command.mut_arg(option, |arg| arg.hide(true));
+    }
+    command.mut_arg("store", |arg| {
+        arg.required(true).help("The store's folder, which is made if it is not there")
+    })
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`ingest`]; also where a log could not be read.
+pub fn run(options: &Common) -> Result<(), Error> {
+    let Some(store) = &options.store else {
+        return Err(Error::Usage("name the store's folder with --store".into()));
+    };
+    let plan = Plan { inputs: options.inputs.clone(), store: store.clone() };
+    let mut account = Account::default();
+    let ingested = ingest(&plan, options, &mut account)?;
+    if let Some(path) = &options.summary {
+        account.write_summary(path, serde_json::Map::new())?;
+    }
+    if !options.quiet {
+        ingested.notes.iter().for_each(|note| eprintln!("note: {}", sink::visible(note)));
+        eprintln!("{}", account.sentence());
+        eprintln!("{}", ingested.sentence(&plan));
+    }
+    match ingested.failed.as_slice() {
+        [] => Ok(()),
+        failed => Err(Error::Store(format!(
+            "{}\nall else was stored; the next run tries {} again",
+            failed.join("\n"),
+            if failed.len() == 1 { "this log" } else { "these logs" }
+        ))),
+    }
+}
+
+impl Ingested {
+    fn count(&mut self, reading: &Reading, tally: &Tally) {
+        if reading.is_untouched() {
+            *if tally.lines > 0 { &mut self.logs } else { &mut self.unchanged } += 1;
+        }
+        self.waiting += tally.waiting;
+    }
+
+    /// `lake: 33,900 events of 7 days are new, from 7 logs (0 had nothing new); it holds 33,900 events of 7 days`.
+    pub fn sentence(&self, plan: &Plan) -> String {
+        let number = |count: u64, what: &str| {
+            format!("{} {what}{}", sink::grouped(&count.to_string()), if count == 1 { "" } else { "s" })
+        };
+        let waiting = match self.waiting {
+            0 => String::new(),
+            bytes => format!("; {} of a last line wait until it is written", number(bytes, "byte")),
+        };
+        format!(
+            "{}: {} stored from {} ({} without new lines){waiting}; it holds {} of {}",
+            plan.store.display(),
+            number(self.events, "new event"),
+            number(self.logs as u64, "log"),
+            sink::grouped(&self.unchanged.to_string()),
+            number(self.holds.0, "event"),
+            number(self.holds.1 as u64, "day"),
+        )
+    }
+}
+
+/// Reads what is new in these logs into the store.
+///
+/// # Errors
+/// `Error::Locked`, `Error::Store`, `Error::Write`, too many rejects; what was stored before stays, and the next run goes on
+/// from there.
+pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<Ingested, Error> {
+    if options.hash_pii {
+        return Err(Error::Usage(
+            "a store keeps events as they are, without secrets: give --hash-pii to the reports that read it"
+                .into(),
+        ));
+    }
+    let begin = Instant::now();
+    let zone = times::zone(&options.tz)?;
+    let found = match find(&plan.inputs, Logs::Activity) {
+        Err(Error::NoInput(why)) if options.allow_empty => {
+            crate::input::Found { notes: vec![why], ..Default::default() }
+        }
+        found => found?,
+    };
+    let mut writer = Writer::open(&plan.store, &options.tz, &options.redact)?;
+    let Known { readings, unchanged, failed, notes } =
+        Known::new(found.activity, &writer.store.manifest.sources);
+    let mut ingested = Ingested { unchanged, ..Ingested::default() };
+    ingested.notes.extend(found.notes.into_iter().chain(notes).chain(std::mem::take(&mut writer.notes)));
+    ingested.failed.extend(failed.iter().map(Error::to_string));
+    let redact = &writer.store.manifest.redact.clone();
+    let mut settings = settings(options, Wanted::all(), None, zone, false, redact)?;
+    settings.row_bytes = None;
+    let batches = Batches {
+        settings,
+        options,
+        limit: options.limit()?,
+        // What is made of a text takes some times its room.
+        bytes: (memory::size(&options.memory_limit)? / 4).max(1 << 20) as u64,
+        touched: BTreeSet::new(),
+    };
+    batches.run(&mut writer, readings.into(), &mut ingested, account)?;
+    account.seconds = begin.elapsed().as_secs_f64();
+    ingested.holds = (writer.store.manifest.events(), writer.store.manifest.days.len());
+    Ok(ingested)
+}
+
+/// The work, some at a time.
+struct Batches<'a> {
+    settings: Settings,
+    options: &'a Common,
+    limit: Limit,
+    /// About how many bytes of text are read at a time.
+    bytes: u64,
+    touched: BTreeSet<Day>,
+}
+
+impl Batches<'_> {
+    fn run(
+        mut self,
+        writer: &mut Writer,
+        mut queue: VecDeque<Reading>,
+        ingested: &mut Ingested,
+        account: &mut Account,
+    ) -> Result<(), Error> {
+        while !queue.is_empty() {
+            let batch = self.next(&mut queue);
+            let (batch, scanned) = self.scan(batch, ingested)?;
+            let begin = account.seconds;
+            let rejects = scanned.rejects;
+            account.add(Account::of(&scanned.files, 0.0, rejects), self.limit, self.options)?;
+            account.seconds = begin;
+            let mut total = Tally::default();
+            scanned.files.iter().for_each(|file| total.add(&file.tally));
+            let tallies: Vec<Tally> = scanned.files.iter().map(|file| file.tally.clone()).collect();
+            let known: Vec<Option<Source>> =
+                batch.iter().zip(&tallies).map(|(reading, tally)| reading.read(tally)).collect();
+            let mut places = writer.store.manifest.sources.len()..;
+            let mut sources: Vec<(Option<usize>, Source)> = Vec::new();
+            let mut unfinished = Vec::new();
+            for ((mut reading, tally), source) in batch.into_iter().zip(&tallies).zip(known) {
+                ingested.count(&reading, tally);
+                let Some(source) = source else { continue };
+                sources.push((reading.source, source));
+                let place = reading.source.or_else(|| places.next());
+                if reading.file.part.bytes.is_some_and(|bytes| tally.bytes >= bytes) {
+                    reading.go_on(tally, place);
+                    unfinished.push(reading);
+                }
+            }
+            unfinished.into_iter().rev().for_each(|reading| queue.push_front(reading));
+            let events = Events { columns: scanned.columns, rows: scanned.rows };
+            self.touched.extend(writer.add(events, sources, &total)?);
+            ingested.events += total.events;
+        }
+        let dates = self.touched.iter().filter_map(|day| day.date());
+        ingested.days = dates.collect();
+        Ok(())
+    }
+
+    /// The oldest logs, as much of them as may be read at a time.
+    fn next(&self, queue: &mut VecDeque<Reading>) -> Vec<Reading> {
+        let (mut batch, mut room) = (Vec::new(), self.bytes);
+        while room > 0
+            && let Some(mut reading) = queue.pop_front()
+        {
+            reading.file.part.bytes = Some(room);
+            room = room.saturating_sub(reading.estimate());
+            batch.push(reading);
+        }
+        batch
+    }
+
+    /// Reads a batch; a log that cannot be read is left out.
+    fn scan(
+        &self,
+        mut batch: Vec<Reading>,
+        ingested: &mut Ingested,
+    ) -> Result<(Vec<Reading>, Scanned), Error> {
+        loop {
+            let files: Vec<LogFile> = batch.iter().map(|reading| reading.file.clone()).collect();
+            let scanned = progress::watch(&files, !self.options.quiet, |progress| {
+                scan(&files, &self.settings, progress)
+            });
+            match scanned {
+                Ok(scanned) => return Ok((batch, scanned)),
+                Err(Error::Read { path, source }) => {
+                    let before = batch.len();
+                    batch.retain(|reading| reading.file.name != path);
+                    let error = Error::Read { path, source };
+                    if batch.len() == before {
+                        return Err(error);
+                    }
+                    ingested.failed.push(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! From a store to a relation that queries run over: the files of the days that are asked for, in memory, or where there are
+//! too many, left to Polars' streaming engine. Knows nothing of the queries but the columns they need.
+
+use super::account::Account;
+use super::args::{Bots, Common};
+use super::load::{Loaded, Loader, Plan};
+use crate::engine::relation::Relation;
+use crate::error::Error;
+use crate::events::{Events, Sessions, derive, derive_of_visitors, with_sources};
+use crate::scan::reject::{Reason, Tally};
+use crate::scan::wanted::Wanted;
+use crate::schema::{self, Type};
+use crate::store::{Day, Manifest, Part, Store};
+use ipnet::IpNet;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// What is read of a store.
+struct Reading<'a> {
+    store: &'a Store,
+    plan: &'a Plan<'a>,
+    /// The columns to read or to derive from them.
+    needed: Wanted,
+    ranges: Vec<Range<i64>>,
+    /// Whether sessions must be counted anew, because they are others than the store's.
+    recount: bool,
+}
+
+/// Reads a store and adds what it says of the lines that it was made from to the account.
+///
+/// # Errors
+/// `Error::Store` for a file that cannot be read.
+pub fn load(options: &Common, plan: &Plan, store: &Store, account: &mut Account) -> Result<Loaded, Error> {
+    account.add_store(store);
+    let recount = plan.columns.has("session_number") && plan.sessions != Sessions::DEFAULT;
+    let spans = || store.manifest.days.values().filter_map(|files| files.span);
+    let whole = spans().map(|span| span.0).min().zip(spans().map(|span| span.1).max());
+    let reading = Reading {
+        store,
+        plan,
+        needed: needed(plan, options, recount),
+        ranges: plan.cut.ranges(whole)?,
+        recount,
+    };
+    let parts = reading.parts();
+    let rows: u64 = parts.iter().map(|(_, part)| part.rows).sum();
+    let fits =
+        rows.saturating_mul(width(reading.needed)) <= plan.settings.row_bytes.unwrap_or(usize::MAX) as u64;
+    if fits || recount { reading.in_memory(options, &parts) } else { reading.streamed(options, &parts) }
+}
+
+/// The columns that are needed: those of the queries, and those that say which rows they see.
+fn needed(plan: &Plan, options: &Common, recount: bool) -> Wanted {
+    let mut needed = plan.columns;
+    let asked = plan.settings.rows.wanted;
+    for (name, is) in [
+        ("is_bot", asked.has("is_bot") || options.bots != Bots::Include),
+        ("ip_address", !plan.allow.is_empty()),
+        ("timestamp", plan.span || plan.cut.is_some() || plan.columns.has("event_date")),
+    ] {
+        if is {
+            needed = needed.or(Wanted::of([name]));
+        }
+    }
+    if recount { needed.or(Wanted::of(["timestamp", "kind", "visitor_id", "path"])) } else { needed }
+}
+
+/// About how many bytes a row takes in memory.
+fn width(columns: Wanted) -> u64 {
+    let of = |name| match schema::column(name).map(|column| column.kind) {
+        Some(Type::Boolean) => 1,
+        Some(Type::Text | Type::Json | Type::Url | Type::Session) => 24,
+        _ => 8,
+    };
+    columns.names().map(of).sum()
+}
+
+impl<'a> Reading<'a> {
+    /// The files of the days that are asked for.
+    fn parts(&self) -> Vec<(Day, &'a Part)> {
+        let inside = |day: Day| match (day.begin(), Day(day.0.map(|day| day + 1)).begin()) {
+            _ if self.ranges.is_empty() || self.recount => true,
+            (Some(begin), Some(end)) => {
+                self.ranges.iter().any(|range| range.start < end && begin < range.end)
+            }
+            _ => false,
+        };
+        let days = self.store.manifest.days.iter().filter(|(day, _)| inside(**day));
+        days.flat_map(|(day, files)| files.parts.iter().map(|part| (*day, part))).collect()
+    }
+
+    /// The columns to read from files.
+    fn names(&self) -> Vec<&'static str> {
+        self.needed.names().filter(|name| *name != "event_date").collect()
+    }
+
+    fn in_memory(self, options: &Common, parts: &[(Day, &Part)]) -> Result<Loaded, Error> {
+        let names = self.names();
+        let read = |(day, part): &(Day, &Part)| self.store.read(*day, part, &names, None);
+        let pieces: Result<Vec<Events>, Error> = parts.par_iter().map(read).collect();
+        let mut events = match pieces?.into_iter().reduce(joined) {
+            Some(events) => events,
+            None => no_events(with_sources(self.needed)),
+        };
+        if self.needed.has("event_date") {
+            derive(&mut events, Wanted::of(["event_date"]), None);
+        }
+        if self.recount {
+            derive_of_visitors(&mut events, Wanted::of(["session_number"]), self.plan.sessions);
+        }
+        let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
+        let relation = Relation::in_memory(loader.frame(events)?);
+        Ok(loader.loaded(relation, Vec::new()))
+    }
+
+    fn streamed(self, options: &Common, parts: &[(Day, &Part)]) -> Result<Loaded, Error> {
+        let paths: Vec<PathBuf> = parts.iter().map(|(day, part)| self.store.path(*day, part)).collect();
+        let names: Vec<&str> = self.needed.names().collect();
+        let mut relation = Relation::of_files(&paths, &names)?;
+        if !self.ranges.is_empty() {
+            relation = relation.within_any(&self.ranges);
+        }
+        if !self.plan.allow.is_empty() {
+            let networks = self.plan.allow;
+            relation = relation.without_texts("ip_address", |text| is_inside(text, networks))?;
+        }
+        let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
+        if self.needed.has("is_bot") {
+            loader.bots = Some(relation.count_true("is_bot")?);
+            relation = match options.bots {
+                Bots::Include => relation,
+                Bots::Exclude => relation.only("is_bot", false),
+                Bots::Only => relation.only("is_bot", true),
+            };
+        }
+        if let Some(pii) = &loader.pii {
+            relation = pii.hash_in(relation);
+        }
+        if self.plan.span {
+            loader.span = relation.span()?;
+        }
+        Ok(loader.loaded(relation, Vec::new()))
+    }
+}
+
+/// Whether an address is of one of these networks.
+fn is_inside(text: &str, networks: &[IpNet]) -> bool {
+    let address: Option<std::net::IpAddr> = text.trim().parse().ok();
+    address.is_some_and(|address| networks.iter().any(|network| network.contains(&address.to_canonical())))
+}
+
+fn joined(mut all: Events, more: Events) -> Events {
+    for (name, column) in &mut all.columns {
+        if let Some(more) = more.columns.get(name) {
+            column.append(more);
+        }
+    }
+    all.rows += more.rows;
+    all
+}
+
+fn no_events(wanted: Wanted) -> Events {
+    let mut events = Events::default();
+    for name in wanted.names() {
+        events.columns.insert(name, crate::store::no_rows(name));
+    }
+    events
+}
+
+/// What became of all lines that a store was made from.
+pub fn tally(manifest: &Manifest) -> Tally {
+    let counts = &manifest.counts;
+    let mut tally = Tally {
+        lines: counts.lines,
+        events: counts.events,
+        blank: counts.blank,
+        bytes: counts.bytes,
+        ..Tally::default()
+    };
+    for reason in Reason::ALL {
+        tally.rejects_by_reason[reason as usize] = counts.rejects.get(reason.name()).copied().unwrap_or(0);
+    }
+    tally
+}

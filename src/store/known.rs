@@ -1,0 +1,163 @@
+//! Which logs were read before, and how far. A log is known by its text: the first bytes, and those before the place up to
+//! which it was read; so a renamed, compressed or copied log is the same, and one that was truncated and begun anew
+//! another. Knows nothing of what is in it.
+
+use super::manifest::{Hash, Source};
+use crate::error::Error;
+use crate::input::{LogFile, Part, Probe, around, probe};
+use crate::scan::reject::Tally;
+
+/// A log of which something was not read yet.
+#[derive(Debug)]
+pub struct Reading {
+    /// The file, and what of it is to be read.
+    pub file: LogFile,
+    /// The place of what was known of it.
+    pub source: Option<usize>,
+    probe: Probe,
+    /// How far it was read when it was looked at, lines and bytes.
+    begin: (u64, u64),
+}
+
+impl Reading {
+    /// About how many bytes of text are to be read.
+    pub fn estimate(&self) -> u64 {
+        let factor = if self.probe.compressed { 10 } else { 1 };
+        (self.probe.stat.bytes * factor).saturating_sub(self.file.part.begin).max(1)
+    }
+
+    /// What is known of the log now that this was read of it; none if nothing was.
+    pub fn read(&self, tally: &Tally) -> Option<Source> {
+        let Part { begin, lines, .. } = self.file.part;
+        let read = begin + tally.bytes;
+        if read == 0 {
+            return None;
+        }
+        let head = &self.probe.head[..self.probe.head.len().min(read as usize)];
+        let tail = if self.probe.compressed { None } else { around(&self.file, read).ok().flatten() };
+        Some(Source {
+            name: self.file.name.clone(),
+            head: Hash::of(head),
+            read,
+            tail: tail.map(|(before, _)| Hash::of(&before)),
+            lines: lines + tally.lines,
+            waiting: tally.waiting,
+            stat: self.probe.stat,
+        })
+    }
+
+    /// Goes on behind what was read; `source` is the log's place now.
+    pub fn go_on(&mut self, tally: &Tally, source: Option<usize>) {
+        self.file.part.begin += tally.bytes;
+        self.file.part.lines += tally.lines;
+        self.source = source;
+    }
+
+    /// Whether nothing was read of it since it was looked at.
+    pub fn is_untouched(&self) -> bool {
+        self.begin == (self.file.part.lines, self.file.part.begin)
+    }
+}
+
+/// What is known of these logs.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Those of which something is to be read.
+    pub readings: Vec<Reading>,
+    /// How many were read to their ends before.
+    pub unchanged: usize,
+    /// Those that cannot be looked at.
+    pub failed: Vec<Error>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Known {
+    /// Looks at files, of which no two are the same and none is the beginning of another.
+    pub fn new(files: Vec<LogFile>, sources: &[Source]) -> Known {
+        let mut known = Known::default();
+        let mut taken = vec![false; sources.len()];
+        let mut left = Vec::new();
+        for file in files {
+            match probe(&file) {
+                Err(error) => known.failed.push(error),
+                Ok(probe) => {
+                    let same =
+                        |(_, source): &(usize, &Source)| source.stat == probe.stat && begins(&probe, source);
+                    match sources.iter().enumerate().find(same) {
+                        Some((place, _)) => {
+                            taken[place] = true;
+                            known.unchanged += 1;
+                        }
+                        None => left.push((file, probe)),
+                    }
+                }
+            }
+        }
+        for (file, probe) in left {
+            known.look(file, probe, sources, &mut taken);
+        }
+        known
+    }
+
+    fn look(&mut self, mut file: LogFile, probe: Probe, sources: &[Source], taken: &mut [bool]) {
+        if probe.head.is_empty() {
+            self.unchanged += 1;
+            return;
+        }
+        file.part = Part { grows: !probe.compressed, id: Some(probe.stat.id), ..Part::default() };
+        let mut candidates: Vec<(usize, &Source)> = sources
+            .iter()
+            .enumerate()
+            .filter(|(place, source)| !taken[*place] && begins(&probe, source))
+            .collect();
+        candidates.sort_by_key(|(_, source)| std::cmp::Reverse(source.read));
+        for (place, source) in candidates {
+            match around(&file, source.read) {
+                Err(error) => {
+                    self.failed.push(Error::Read { path: file.name, source: error });
+                    return;
+                }
+                Ok(None) => {
+                    self.notes.push(format!(
+                        "'{}' is the beginning of '{}', which was read before",
+                        file.name, source.name
+                    ));
+                    self.unchanged += 1;
+                    return;
+                }
+                Ok(Some((before, behind))) => {
+                    if source.tail.as_ref().is_some_and(|tail| *tail != Hash::of(&before)) {
+                        continue;
+                    }
+                    taken[place] = true;
+                    file.part.begin = source.read + line_end(&before, &behind);
+                    file.part.lines = source.lines;
+                    return self.add(file, probe, Some(place));
+                }
+            }
+        }
+        self.add(file, probe, None);
+    }
+
+    fn add(&mut self, file: LogFile, probe: Probe, source: Option<usize>) {
+        let begin = (file.part.lines, file.part.begin);
+        self.readings.push(Reading { file, source, probe, begin });
+    }
+}
+
+/// Whether a file begins as this source did.
+fn begins(probe: &Probe, source: &Source) -> bool {
+    let head = source.head.bytes as usize;
+    head > 0 && probe.head.get(..head).is_some_and(|head| Hash::of(head) == source.head)
+}
+
+/// How many bytes of the line end belong to a line that was read before it had one.
+fn line_end(before: &[u8], behind: &[u8]) -> u64 {
+    match (before.last(), behind) {
+        (Some(b'\n'), _) => 0,
+        (_, [b'\n', ..]) => 1,
+        (_, [b'\r', b'\n', ..]) => 2,
+        _ => 0,
+    }
+}

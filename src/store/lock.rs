@@ -1,0 +1,40 @@
+//! Keeping two writers apart: the operating system's lock on a file, which ends with the process, however it ends; the
+//! file says who holds it.
+
+use crate::error::Error;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+const NAME: &str = "lock";
+
+/// Takes the lock of a store, which is free again when the file is closed.
+///
+/// # Errors
+/// `Error::Locked` with who holds it; `Error::Write` where no file can be made.
+pub fn take(folder: &Path) -> Result<File, Error> {
+    let path = folder.join(NAME);
+    let failed = |source: io::Error| Error::Write { path: path.clone(), source };
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            _ = file.read_to_string(&mut holder);
+            let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
+            return Err(Error::Locked(format!(
+                "the store {} is being changed by {holder}: wait until that has ended",
+                folder.display()
+            )));
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    let now = chrono::Local::now().format("%Y-%m-%d %H:%M:%S");
+    let command: Vec<String> = std::env::args().take(2).skip(1).collect();
+    let holder = format!("process {} (loganalyze {}), since {now}\n", std::process::id(), command.join(" "));
+    // Who holds it is a courtesy: on a full disk the lock itself still counts.
+    let said = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
+    _ = said.and_then(|_| file.write_all(holder.as_bytes()));
+    Ok(file)
+}

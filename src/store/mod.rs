@@ -1,0 +1,113 @@
+//! Events kept between runs: Parquet files, a folder a day, as Hive lays them out, and a manifest that says which files
+//! count and how far which logs were read. A run's work is seen whole or not at all.
+//! Knows nothing of reports and the command line.
+//!
+//! ```text
+//! lake/manifest.json                                    what counts
+//! lake/events/event_date=2025-03-10/part-000007-0.parquet
+//! lake/state/2025-03-10-000007.parquet                  what the day says of visitors
+//! lake/lock                                             held while something is changed
+//! ```
+
+mod commit;
+mod day;
+mod keep;
+mod known;
+mod lock;
+mod manifest;
+mod part;
+mod settle;
+mod state;
+mod writer;
+
+pub use day::Day;
+pub use keep::{Forget, Found};
+pub use known::{Known, Reading};
+pub use manifest::{Counts, Files, Hash, Manifest, Part, Source, VERSION};
+pub use part::no_rows;
+pub use writer::Writer;
+
+use crate::error::Error;
+use crate::events::Events;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A store as it was when it was opened.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// What it holds.
+    pub manifest: Manifest,
+}
+
+const MANIFEST: &str = "manifest.json";
+const EVENTS: &str = "events";
+const STATE: &str = "state";
+
+impl Store {
+    /// Opens a store to read it.
+    ///
+    /// # Errors
+    /// `Error::Store` where there is none, or one that this program cannot read.
+    pub fn open(folder: &Path) -> Result<Store, Error> {
+        match Store::find(folder)? {
+            Some(store) => Ok(store),
+            None => Err(Error::Store(format!(
+                "there is no store in {}: make one with 'loganalyze ingest LOGS --store {}'",
+                folder.display(),
+                folder.display()
+            ))),
+        }
+    }
+
+    /// The store in this folder, if there is one.
+    fn find(folder: &Path) -> Result<Option<Store>, Error> {
+        let path = folder.join(MANIFEST);
+        match std::fs::read(&path) {
+            Ok(text) => {
+                Ok(Some(Store { folder: folder.to_owned(), manifest: Manifest::parse(&text, &path)? }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Read { path: path.display().to_string(), source }),
+        }
+    }
+
+    /// Where a file of a day is: for a moment, or after a crash, under the name that it was written under.
+    pub fn path(&self, day: Day, part: &Part) -> PathBuf {
+        let folder = self.folder.join(EVENTS).join(day.folder());
+        let path = folder.join(&part.name);
+        let hidden = folder.join(commit::hidden(&part.name));
+        if !path.exists() && hidden.exists() { hidden } else { path }
+    }
+
+    /// The events of a file in these columns; `since` may leave out such that happened before (microseconds).
+    ///
+    /// # Errors
+    /// `Error::Read` where the file is gone or damaged.
+    pub fn read(
+        &self,
+        day: Day,
+        part: &Part,
+        names: &[&'static str],
+        since: Option<i64>,
+    ) -> Result<Events, Error> {
+        let path = self.path(day, part);
+        let events = File::open(&path).and_then(|file| part::read(file, names, since));
+        events.map_err(|source| unreadable(&path, &source))
+    }
+
+    fn read_state(&self, part: &Part) -> Result<Events, Error> {
+        let path = self.folder.join(STATE).join(&part.name);
+        let rows = File::open(&path).and_then(|file| part::read(file, &state::COLUMNS, None));
+        rows.map_err(|source| unreadable(&path, &source))
+    }
+}
+
+fn unreadable(path: &Path, source: &io::Error) -> Error {
+    Error::Store(format!(
+        "cannot read {}: {source}; 'loganalyze store verify' says what else is damaged",
+        path.display()
+    ))
+}
