@@ -180,8 +180,8 @@ pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
     command = command.subcommands([schema_command(), quality_command(), ingest::command(), store::command()]);
     let catalogue = catalogue(&command)?;
     Ok(command.help_template(format!(
-        "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]  (columns and options: REPORT --help)\n{catalogue}\n\
-         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejected lines, 75 store in use.\n\
+        "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]  (columns and options: REPORT --help)\n\n{catalogue}\n\
+         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejects, 75 store busy.\n\
          Example: loganalyze product-views 'logs/*.log' --top 20 -o views.parquet"
     )))
 }
@@ -200,11 +200,12 @@ fn catalogue(command: &Command) -> Result<String, Error> {
             None => groups.push((group, vec![name])),
         }
     }
-    groups.push(("data".into(), OWN_COMMANDS.map(str::to_owned).into()));
+    groups.push(("data".into(), OF_DATA.map(str::to_owned).into()));
+    groups.push(("every night".into(), OF_NIGHTS.map(str::to_owned).into()));
     let width = command.get_subcommands().map(|one| one.get_name().len()).max().unwrap_or(0);
     let mut text = String::new();
     for (group, names) in &groups {
-        text += &format!("\n{}\n", group.to_uppercase());
+        text += &format!("{}\n", group.to_uppercase());
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
             text += &format!("  {name:width$}  {}\n", about.unwrap_or_default());
@@ -214,8 +215,8 @@ fn catalogue(command: &Command) -> Result<String, Error> {
 }
 
 /// The commands that are no reports, as help lists them.
-const OWN_COMMANDS: [&str; 9] =
-    ["quality", "schema", "events", "sql", "run", "compare", "report", "ingest", "store"];
+const OF_DATA: [&str; 7] = ["quality", "schema", "events", "sql", "run", "compare", "report"];
+const OF_NIGHTS: [&str; 2] = ["ingest", "store"];
 
 fn report_command(report: &Report) -> Command {
     let Header { name, title, .. } = &report.header;

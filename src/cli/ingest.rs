@@ -71,8 +71,7 @@ pub fn command() -> Command {
         "color",
         "hash_pii",
     ];
-    let mut command =
-        with_common(command, "keep new events in a store: Parquet files that every report reads");
+    let mut command = with_common(command, "keep what is new in a store, Parquet that every report reads");
     for option in unused {
         command = command.mut_arg(option, |arg| arg.hide(true));
     }
@@ -168,6 +167,7 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
     let redact = &writer.store.manifest.redact.clone();
     let mut settings = settings(options, Wanted::all(), None, zone, false, redact)?;
     settings.row_bytes = None;
+    let files = readings.len();
     let batches = Batches {
         settings,
         options,
@@ -177,6 +177,8 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
         touched: BTreeSet::new(),
     };
     batches.run(&mut writer, readings.into(), &mut ingested, account)?;
+    // A log that was read some at a time is one.
+    account.files = files;
     account.seconds = begin.elapsed().as_secs_f64();
     ingested.holds = (writer.store.manifest.events(), writer.store.manifest.days.len());
     Ok(ingested)

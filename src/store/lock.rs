@@ -5,6 +5,7 @@ use crate::error::Error;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Duration;
 
 const NAME: &str = "lock";
 
@@ -17,7 +18,7 @@ pub fn take(folder: &Path) -> Result<File, Error> {
     let failed = |source: io::Error| Error::Write { path: path.clone(), source };
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
+    match try_for_a_moment(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -37,4 +38,15 @@ pub fn take(folder: &Path) -> Result<File, Error> {
     let said = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
     _ = said.and_then(|_| file.write_all(holder.as_bytes()));
     Ok(file)
+}
+
+/// A process that was started by the holder can hold the lock too until it is another program.
+fn try_for_a_moment(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+    }
+    file.try_lock()
 }

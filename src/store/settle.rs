@@ -68,7 +68,7 @@ enum Place {
 }
 
 impl Settled {
-    /// What is now true of the rows of a stored part.
+    /// What is now true of the rows of a stored part; nothing for one of earlier days, which is as it was.
     pub fn of_part(&self, day: Day, part: usize) -> Vec<(&'static str, Column)> {
         self.of(Place::Stored(day, part))
     }
@@ -79,9 +79,11 @@ impl Settled {
     }
 
     fn of(&self, place: Place) -> Vec<(&'static str, Column)> {
-        let segment = self.segments.iter().find(|segment| segment.place == place);
-        let rows = segment.map_or(0..0, |segment| segment.rows.clone());
-        SETTLED.into_iter().zip(self.columns.iter().map(|column| column.slice(rows.clone()))).collect()
+        let Some(segment) = self.segments.iter().find(|segment| segment.place == place) else {
+            return Vec::new();
+        };
+        let column = |column: &Column| column.slice(segment.rows.clone());
+        SETTLED.into_iter().zip(self.columns.iter().map(column)).collect()
     }
 }
 

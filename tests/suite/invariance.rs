@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// What the reports say only in sums: the derived columns of every event.
-const DERIVED: &[&str] = &[
+pub const DERIVED: &[&str] = &[
     "sql",
     "SELECT timestamp, kind, path, session_id, user_id, product, page, visitor_id, session_number, paired, \
          visitor_first_seen, is_page_view, is_bot, category, referrer_host, ip_network, COUNT(*) AS n \

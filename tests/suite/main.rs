@@ -27,5 +27,6 @@ mod report_set;
 mod scanner;
 mod secrets;
 mod spark;
+mod store;
 mod traps;
 mod truth;

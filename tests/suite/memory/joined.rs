@@ -71,7 +71,7 @@ fn scanned(events: &[Event]) -> Events {
 }
 
 /// Each event's visitor, by the event's number.
-fn visitors(mut events: Events, joined: &Joined) -> Vec<(i64, Option<String>)> {
+fn visitors(mut events: Events, joined: Option<&Joined>) -> Vec<(i64, Option<String>)> {
     derive(&mut events, Wanted::of(["visitor_id"]), joined);
     let Some(Column::Text(names)) = events.columns.get("visitor_id") else { panic!("nobody is named") };
     let users = events.integers("user_id");
@@ -85,7 +85,7 @@ fn any_parts_by_client_name_visitors_as_the_whole_does() {
     for case in 0..600 {
         let count = 2 + random.below(60);
         let all = wandering(count, &mut random);
-        let mut expected = visitors(scanned(&all), &Joined::default());
+        let mut expected = visitors(scanned(&all), None);
         expected.sort();
         let parts = 1 + random.below(6);
         let place: Vec<usize> = (0..12).map(|_| random.below(parts)).collect();
@@ -96,8 +96,10 @@ fn any_parts_by_client_name_visitors_as_the_whole_does() {
             .collect();
         let mut joined = Joined::default();
         parts.iter().for_each(|part| joined.add(&scanned(part)));
+        parts.iter().for_each(|part| joined.add_times(&scanned(part)));
         let together = |joined: &Joined| {
-            let mut found: Vec<_> = parts.iter().flat_map(|part| visitors(scanned(part), joined)).collect();
+            let mut found: Vec<_> =
+                parts.iter().flat_map(|part| visitors(scanned(part), Some(joined))).collect();
             found.sort();
             found
         };

@@ -1,0 +1,181 @@
+//! Looking after a store: damage is found, old days and forgotten people are gone, and nothing else.
+
+use super::ingested;
+use crate::harness::{folder_with, rows, run, sample_lines, stdout, text};
+use crate::invariance::DERIVED;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The sample's logs in a store.
+fn lake() -> (tempfile::TempDir, tempfile::TempDir) {
+    let logs = folder_with(&[("user_activity.log", &sample_lines().concat())]);
+    let lake = tempfile::tempdir().unwrap();
+    ingested(logs.path(), lake.path());
+    (logs, lake)
+}
+
+fn parts(lake: &Path) -> Vec<PathBuf> {
+    let days = fs::read_dir(lake.join("events")).unwrap().map(|day| day.unwrap().path());
+    let mut parts: Vec<PathBuf> =
+        days.flat_map(|day| fs::read_dir(day).unwrap().map(|part| part.unwrap().path())).collect();
+    parts.sort();
+    parts
+}
+
+fn number(query: &str, from: &[&str]) -> i64 {
+    let found = rows(&stdout([&["sql", query], from].concat()));
+    found[1][0].parse().unwrap()
+}
+
+#[test]
+fn every_damage_is_found() {
+    let (_logs, lake) = lake();
+    assert_eq!(run(["store", "verify", text(lake.path())]).code, 0);
+    let part = &parts(lake.path())[0];
+    let good = fs::read(part).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    for (bad, why) in [
+        (Some(flipped), "its bytes are not those that were written"),
+        (Some(good[..good.len() - 10].to_vec()), "bytes, not"),
+        (None, "it is gone"),
+    ] {
+        match bad {
+            Some(bad) => fs::write(part, bad).unwrap(),
+            None => fs::remove_file(part).unwrap(),
+        }
+        let said = run(["store", "verify", text(lake.path())]);
+        assert_eq!(said.code, 1);
+        assert!(said.stdout.contains(text(part)) && said.stdout.contains(why), "{}", said.stdout);
+        assert!(said.stderr.contains("damaged"), "{}", said.stderr);
+    }
+    let said = run(["event-counts", "--store", text(lake.path())]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("store verify"), "{}", said.stderr);
+}
+
+#[test]
+fn info_accounts_for_every_line() {
+    let (logs, lake) = lake();
+    let info = run(["store", "info", text(lake.path()), "--format", "csv"]);
+    let days = rows(&info.stdout);
+    assert_eq!(days[0][..3], ["event_date", "events", "files"]);
+    let events: i64 = days[1..].iter().map(|day| day[1].parse::<i64>().unwrap()).sum();
+    assert_eq!(events, number("SELECT COUNT(*) AS n FROM events", &[text(logs.path())]));
+    let table = stdout(["store", "info", text(lake.path()), "--format", "table"]);
+    assert!(
+        table.contains(&format!("{} lines =", sample_lines().len()).replace("lines", ""))
+            || table.contains(" lines = "),
+        "{table}"
+    );
+}
+
+#[test]
+fn pruning_removes_old_days_only() {
+    let (logs, lake) = lake();
+    let all = number("SELECT COUNT(*) AS n FROM events", &["--store", text(lake.path())]);
+    let since = ["--since", "2025-03-13"];
+    let expected = stdout([&["event-counts", text(logs.path())], &since[..]].concat());
+    let kept = number("SELECT COUNT(*) AS n FROM events", &[text(logs.path()), since[0], since[1]]);
+    let prune = |words: &[&str]| run([&["store", "prune", text(lake.path())], words].concat());
+    let dry = prune(&["--keep", "2d", "--dry-run"]);
+    assert!(dry.stderr.contains("would be removed"), "{}", dry.stderr);
+    assert_eq!(number("SELECT COUNT(*) AS n FROM events", &["--store", text(lake.path())]), all);
+    assert_eq!(prune(&["--keep", "36h"]).code, 0);
+    assert_eq!(
+        number(
+            "SELECT COUNT(*) AS n FROM events WHERE timestamp IS NOT NULL",
+            &["--store", text(lake.path())]
+        ),
+        kept
+    );
+    assert_eq!(stdout([&["event-counts", "--store", text(lake.path())], &since[..]].concat()), expected);
+    assert_eq!(run(["store", "verify", text(lake.path())]).code, 0);
+    // The logs are still known: nothing comes back.
+    let said = ingested(logs.path(), lake.path());
+    assert!(said.contains("0 new events"), "{said}");
+    assert!(prune(&[]).code == 2 && prune(&["--keep", "x"]).code == 2);
+}
+
+#[test]
+fn who_is_forgotten_is_nowhere_and_all_others_are_as_they_were() {
+    let (logs, lake) = lake();
+    let from = ["--store", text(lake.path())];
+    let user = number(
+        "SELECT user_id, COUNT(*) AS n FROM events WHERE user_id IS NOT NULL GROUP BY user_id ORDER BY n DESC, user_id",
+        &from,
+    );
+    let theirs = format!(
+        "SELECT DISTINCT visitor_id FROM events WHERE user_id = {user} AND visitor_id IS NOT NULL ORDER BY visitor_id"
+    );
+    let visitors: Vec<String> = rows(&stdout([&["sql", &theirs][..], &from].concat()))[1..].concat();
+    let names: Vec<String> = visitors.iter().map(|visitor| format!("'{visitor}'")).collect();
+    let gone = format!("user_id = {user} OR (user_id IS NULL AND visitor_id IN ({}))", names.join(", "));
+    let others = format!(
+        "SELECT event_type, user_id, COUNT(*) AS n FROM events WHERE ({gone}) IS NOT TRUE GROUP BY event_type, user_id \
+         ORDER BY event_type NULLS LAST, user_id NULLS LAST"
+    );
+    let expected = stdout(["sql", &others, text(logs.path())]);
+    let count = format!("SELECT COUNT(*) AS n FROM events WHERE {gone}");
+    let there = number(&count, &from);
+    assert!(there > 10);
+    let forget = |words: &[&str]| {
+        run([&["store", "forget", text(lake.path()), "--user", &user.to_string()], words].concat())
+    };
+    let dry = forget(&["--dry-run"]);
+    assert!(
+        dry.stderr.contains(&format!("{there} events of")) && dry.stderr.contains("would be"),
+        "{}",
+        dry.stderr
+    );
+    assert_eq!(forget(&[]).code, 0);
+    assert_eq!(number(&count, &from), 0);
+    assert_eq!(stdout([&["sql", &others][..], &from].concat()), expected);
+    assert_eq!(run(["store", "verify", text(lake.path())]).code, 0);
+    let bytes: Vec<u8> = walk(lake.path()).iter().flat_map(|path| fs::read(path).unwrap()).collect();
+    assert!(visitors.iter().all(|visitor| memchr::memmem::find(&bytes, visitor.as_bytes()).is_none()));
+    assert!(ingested(logs.path(), lake.path()).contains("0 new events"));
+    assert_eq!(number(&count, &from), 0);
+    assert_eq!(run(["store", "forget", text(lake.path())]).code, 2);
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn other_settings_than_the_stores_are_refused() {
+    let (logs, lake) = lake();
+    let ingest =
+        |words: &[&str]| run([&["ingest", text(logs.path()), "--store", text(lake.path())], words].concat());
+    for (words, why) in [
+        (&["--tz", "Europe/Berlin"][..], "was made with --tz Asia/Seoul"),
+        (&["--redact", "q"], "was made without --redact"),
+        (&["--hash-pii"], "give --hash-pii to the reports"),
+    ] {
+        let said = ingest(words);
+        assert!(said.code != 0 && said.stderr.contains(why), "{}", said.stderr);
+    }
+    // What a report asks for is as free as over logs.
+    for words in [
+        &["--gap", "5m"][..],
+        &["--split-midnight"],
+        &["--bots", "exclude"],
+        &["--since", "2025-03-12", "--until", "2025-03-13"],
+        &["--memory-limit", "1MB"],
+    ] {
+        let of = |from: &[&str]| stdout([DERIVED, from, words].concat());
+        assert!(of(&["--store", text(lake.path())]) == of(&[text(logs.path())]), "{words:?}");
+    }
+    // Keyed hashes, too, are the same from either.
+    let of = |from: &[&str]| {
+        let words = [&["sql", "SELECT ip_address, visitor_id, COUNT(*) AS n FROM events GROUP BY ip_address, visitor_id ORDER BY ip_address NULLS LAST, visitor_id NULLS LAST", "--hash-pii"], from].concat();
+        let output = crate::harness::program().env("LOGANALYZE_PII_KEY", "k").args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let hashed = of(&[text(logs.path())]);
+    assert!(hashed.len() > 1000);
+    assert!(of(&["--store", text(lake.path())]) == hashed);
+    assert!(of(&["--store", text(lake.path()), "--memory-limit", "1MB"]) == hashed);
+}
