@@ -44,7 +44,12 @@ def fault(text):
 names = {"text": "VARCHAR"}
 for relation in work["relations"]:
     file = relation["file"].replace("'", "''")
-    duck.execute("CREATE VIEW %s AS SELECT * FROM read_parquet('%s')" % (relation["name"], file))
+    read = "read_parquet('%s')"
+    if file.endswith("/events"):
+        # A store: the day is in the folder's name, and so the last column.
+        file, read = file + "/**/*.parquet", "read_parquet('%s', hive_partitioning = true)"
+    columns = ", ".join(name for name, _ in relation["schema"])
+    duck.execute("CREATE VIEW %s AS SELECT %s FROM %s" % (relation["name"], columns, read % file))
     held = [[row[0], row[1]] for row in duck.execute("DESCRIBE " + relation["name"]).fetchall()]
     promised = [[name, names.get(kind, kind.upper())] for name, kind in relation["schema"]]
     if held != promised:
@@ -176,6 +181,34 @@ pub fn ask(engine: &str, script: &str, (work, count): (PathBuf, usize)) {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.lines().count(), count, "{said}");
+}
+
+/// The same questions of the files of a store, as they are.
+fn agrees_over_a_store(logs: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path().join("lake");
+    stdout(["ingest", text(logs), "--store", text(&lake), "--max-rejects", "100%"]);
+    let (work, count) = questions(logs, folder.path(), &[vec!["funnel"]]);
+    let mut asked: Value = serde_json::from_str(&std::fs::read_to_string(&work).unwrap()).unwrap();
+    for relation in asked["relations"].as_array_mut().unwrap() {
+        if relation["name"] == "events" {
+            relation["file"] = json!(lake.join("events"));
+        }
+    }
+    std::fs::write(&work, asked.to_string()).unwrap();
+    ask("duckdb", SCRIPT, (work, count));
+}
+
+#[test]
+fn a_store_of_the_sample_logs_gives_the_same_rows() {
+    agrees_over_a_store(&root().join("sample_logs"));
+}
+
+#[test]
+fn a_store_of_the_real_shop_gives_the_same_rows() {
+    if let Some(shop) = shop() {
+        agrees_over_a_store(&shop.join("logs"));
+    }
 }
 
 fn agrees(logs: &Path) {

@@ -42,8 +42,9 @@ fn folder() -> tempfile::TempDir {
 
 /// On a terminal, where the reader is, a result is a table.
 fn as_on_a_terminal(command: &str) -> String {
-    let chosen =
-        ["--format", " -o ", "|", "schema", "--explain", "--help"].iter().any(|word| command.contains(word));
+    const CHOSEN: [&str; 6] = ["--format", " -o ", "|", "schema", "--explain", "--help"];
+    const WITHOUT_RESULT: [&str; 4] = ["ingest", "store verify", "store prune", "store compact"];
+    let chosen = CHOSEN.iter().chain(&WITHOUT_RESULT).any(|word| command.contains(word));
     if chosen { command.to_owned() } else { format!("{command} --format table") }
 }
 
@@ -78,7 +79,9 @@ fn the_notebook_recipes_run() {
     let home = std::env::var("HOME").unwrap_or_default();
     let python = std::env::var("LOGANALYZE_PYTHON")
         .unwrap_or_else(|_| format!("{home}/.cache/loganalyze/venv/bin/python3"));
-    let made = shell("loganalyze product-views sample_logs --quiet -o views.parquet", folder.path());
+    let views = "loganalyze product-views sample_logs --quiet -o views.parquet";
+    let lake = "loganalyze ingest sample_logs --quiet --store lake";
+    let made = shell(&format!("{views}; {lake}"), folder.path());
     assert!(made.status.success());
     for block in blocks().iter().filter(|block| block.language == "python") {
         let module = block.text.split_whitespace().nth(1).unwrap();
