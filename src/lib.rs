@@ -6,6 +6,7 @@
 //! Nothing to the left knows anything to the right.
 
 pub mod cli;
+pub mod cloud;
 pub mod engine;
 pub mod error;
 pub mod events;

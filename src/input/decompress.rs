@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use crate::cloud::{self, Object};
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::GzDecoder;
 use liblzma::bufread::XzDecoder;
@@ -52,6 +53,9 @@ pub(super) fn open(path: Option<&Path>, begin: u64, steps: Steps) -> io::Result<
         skip(&mut reader, begin)?;
         return Ok(Text { reader, taken, compressed, id: None });
     };
+    if cloud::is_object(path) {
+        return open_object(path, begin, steps, taken);
+    }
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     let id = metadata.is_file().then(|| (metadata.dev(), metadata.ino()));
@@ -62,6 +66,24 @@ pub(super) fn open(path: Option<&Path>, begin: u64, steps: Steps) -> io::Result<
     }
     taken.store(signature.len() as u64, Ordering::Relaxed);
     let (mut reader, compressed) = decompressed(signature, counted(Box::new(file)), steps)?;
+    skip(&mut reader, begin)?;
+    Ok(Text { reader, taken, compressed, id })
+}
+
+/// Opens an object: of one that is not compressed only what is behind the place is asked for.
+fn open_object(path: &Path, begin: u64, steps: Steps, taken: Arc<AtomicU64>) -> io::Result<Text> {
+    let object = cloud::look(path)?;
+    let counted = |raw| Counted { raw, taken: taken.clone() };
+    let mut signature = Vec::new();
+    cloud::open(&Object { bytes: object.bytes.min(SIGNATURE_BYTES), ..object.clone() }, 0)?
+        .read_to_end(&mut signature)?;
+    let id = Some(object.version);
+    if begin > 0 && !is_compressed(&signature) {
+        let reader = Box::new(counted(cloud::open(&object, begin)?));
+        return Ok(Text { reader, taken, compressed: false, id });
+    }
+    let raw = counted(cloud::open(&object, signature.len() as u64)?);
+    let (mut reader, compressed) = decompressed(signature, raw, steps)?;
     skip(&mut reader, begin)?;
     Ok(Text { reader, taken, compressed, id })
 }

@@ -4,10 +4,12 @@
 
 use super::decompress::{self, Steps};
 use super::{LogFile, source::fill};
+use crate::cloud;
 use crate::error::Error;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// How much text a file is known by.
 const BYTES: usize = 4 << 10;
@@ -49,12 +51,7 @@ fn look(file: &LogFile) -> io::Result<Probe> {
     let Some(path) = &file.path else {
         return Err(io::Error::other("standard input cannot be known again: name log files or folders"));
     };
-    let metadata = File::open(path)?.metadata()?;
-    let stat = Stat {
-        id: (metadata.dev(), metadata.ino()),
-        bytes: metadata.len(),
-        modified: metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec()),
-    };
+    let stat = stat(path)?;
     let mut text = decompress::open(Some(path), 0, HEAD_STEPS)?;
     if text.id != Some(stat.id) {
         return Err(io::Error::other("it was replaced by another file just now"));
@@ -66,6 +63,19 @@ fn look(file: &LogFile) -> io::Result<Probe> {
     }
     head.truncate(count);
     Ok(Probe { head, compressed: text.compressed, stat })
+}
+
+fn stat(path: &Path) -> io::Result<Stat> {
+    if cloud::is_object(path) {
+        let object = cloud::look(path)?;
+        return Ok(Stat { id: object.version, bytes: object.bytes, modified: object.modified });
+    }
+    let metadata = File::open(path)?.metadata()?;
+    Ok(Stat {
+        id: (metadata.dev(), metadata.ino()),
+        bytes: metadata.len(),
+        modified: metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec()),
+    })
 }
 
 /// The text of a file before a place, up to 4 KiB, and up to two bytes behind it; none if it is shorter.

@@ -4,17 +4,18 @@ use crate::harness::root;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules that it may use. `error` and `schema` are for all but `schema` itself.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("schema", &[]),
     ("error", &[]),
-    ("input", &["error"]),
+    ("cloud", &[]),
+    ("input", &["cloud", "error"]),
     ("scan", &["input", "schema", "error"]),
     ("events", &["scan", "schema"]),
     ("report", &["schema", "error"]),
     ("engine", &["events", "report", "schema", "error"]),
     ("sink", &["error"]),
-    ("store", &["input", "scan", "events", "schema", "error"]),
-    ("cli", &["engine", "error", "events", "input", "report", "scan", "schema", "sink", "store"]),
+    ("store", &["cloud", "input", "scan", "events", "schema", "error"]),
+    ("cli", &["cloud", "engine", "error", "events", "input", "report", "scan", "schema", "sink", "store"]),
 ];
 
 fn sources(under: &Path) -> Vec<PathBuf> {
