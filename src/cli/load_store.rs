@@ -4,6 +4,7 @@
 use super::account::Account;
 use super::args::{Bots, Common};
 use super::load::{Loaded, Loader, Plan};
+use crate::cloud::is_object;
 use crate::engine::relation::Relation;
 use crate::error::Error;
 use crate::events::{Events, Sessions, derive, derive_of_visitors, with_sources};
@@ -115,9 +116,19 @@ impl<'a> Reading<'a> {
     }
 
     fn streamed(self, options: &Common, parts: &[(Day, &Part)]) -> Result<Loaded, Error> {
-        let paths: Vec<PathBuf> = parts.iter().map(|(day, part)| self.store.path(*day, part)).collect();
         let names: Vec<&str> = self.needed.names().collect();
-        let mut relation = Relation::of_files(&paths, &names)?;
+        // What is far away is copied here first: a query may read it several times.
+        let near = if is_object(&self.store.folder) {
+            Some(tempfile::tempdir().map_err(Error::Temporary)?)
+        } else {
+            None
+        };
+        let path = |(number, (day, part)): (usize, &(Day, &Part))| match &near {
+            None => Ok(self.store.path(*day, part)),
+            Some(near) => self.store.copy(*day, part, &near.path().join(number.to_string())),
+        };
+        let paths: Vec<PathBuf> = parts.iter().enumerate().map(path).collect::<Result<_, Error>>()?;
+        let mut relation = Relation::of_files(&paths, &names)?.keeping(near);
         if !self.ranges.is_empty() {
             relation = relation.within_any(&self.ranges);
         }

@@ -103,6 +103,9 @@ impl Bucket {
 /// `NotFound` if there is none; what the server says.
 pub fn look(path: &Path) -> io::Result<Object> {
     let (bucket, key) = bucket(path)?;
+    if key.as_ref().is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "it is a bucket, not an object"));
+    }
     let meta = failed(bucket.runtime.block_on(bucket.store.head(&key)))?;
     Ok(bucket.object(meta))
 }

@@ -8,19 +8,23 @@ use polars::prelude::*;
 use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
 
 /// What queries run over.
 pub struct Relation {
     pieces: Vec<LazyFrame>,
     whole: LazyFrame,
     engine: Engine,
+    /// Where copies of its files are, which go with it.
+    kept: Option<Arc<TempDir>>,
 }
 
 impl Relation {
     /// Events in memory.
     pub fn in_memory(frame: DataFrame) -> Relation {
         let whole = frame.lazy();
-        Relation { pieces: vec![whole.clone()], whole, engine: Engine::InMemory }
+        Relation { pieces: vec![whole.clone()], whole, engine: Engine::InMemory, kept: None }
     }
 
     /// Whether the events are in memory.
@@ -49,10 +53,9 @@ impl Relation {
         let column = |name: &&str| if *name == "event_date" { day() } else { col(*name) };
         let columns: Vec<Expr> = columns.iter().map(column).collect();
         let scan = |paths: Vec<PlRefPath>| {
-            let hive_options = HiveOptions { enabled: Some(false), ..HiveOptions::default() };
-            let options = ScanArgsParquet { hive_options, ..ScanArgsParquet::default() };
-            let files = LazyFrame::scan_parquet_sources(ScanSources::Paths(paths.into()), options);
-            files.map(|files| files.select(&columns)).map_err(unreadable)
+            scan_sources(ScanSources::Paths(paths.into()))
+                .map(|files| files.select(&columns))
+                .map_err(unreadable)
         };
         let paths: Vec<PlRefPath> = paths
             .iter()
@@ -60,7 +63,12 @@ impl Relation {
             .collect::<PolarsResult<_>>()
             .map_err(unreadable)?;
         let pieces = paths.iter().map(|path| scan(vec![path.clone()])).collect::<Result<_, _>>()?;
-        Ok(Relation { pieces, whole: scan(paths)?, engine: Engine::Streaming })
+        Ok(Relation { pieces, whole: scan(paths)?, engine: Engine::Streaming, kept: None })
+    }
+
+    /// The same, with the folder that its files are in.
+    pub fn keeping(self, folder: Option<TempDir>) -> Relation {
+        Relation { kept: folder.map(Arc::new), ..self }
     }
 
     /// The same after a change.
@@ -69,6 +77,7 @@ impl Relation {
             pieces: self.pieces.iter().cloned().map(&change).collect(),
             whole: change(self.whole.clone()),
             engine: self.engine,
+            kept: self.kept.clone(),
         }
     }
 
@@ -193,15 +202,18 @@ impl Table {
     pub fn finish(self) -> Result<Relation, Error> {
         let copy = |file: &File| file.try_clone().map_err(Error::Temporary);
         let pieces = self.files.iter().map(|file| scan(vec![copy(file)?])).collect::<Result<_, _>>()?;
-        Ok(Relation { pieces, whole: scan(self.files)?, engine: Engine::Streaming })
+        Ok(Relation { pieces, whole: scan(self.files)?, engine: Engine::Streaming, kept: None })
     }
 }
 
 fn scan(files: Vec<File>) -> Result<LazyFrame, Error> {
-    // A file without a name has no name to find values in.
+    scan_sources(ScanSources::Files(files.into())).map_err(temporary)
+}
+
+/// The rows of Parquet files, whose names say nothing.
+fn scan_sources(sources: ScanSources) -> PolarsResult<LazyFrame> {
     let hive_options = HiveOptions { enabled: Some(false), ..HiveOptions::default() };
-    let options = ScanArgsParquet { hive_options, ..ScanArgsParquet::default() };
-    LazyFrame::scan_parquet_sources(ScanSources::Files(files.into()), options).map_err(temporary)
+    LazyFrame::scan_parquet_sources(sources, ScanArgsParquet { hive_options, ..ScanArgsParquet::default() })
 }
 
 /// Rows of a row group: few, so that a query that takes some at a time takes little.

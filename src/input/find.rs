@@ -20,7 +20,7 @@ use crate::cloud;
 use crate::error::Error;
 
 /// As a shell matches.
-const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
+pub(super) const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: true,
@@ -58,9 +58,9 @@ pub(super) fn is_pattern(text: &str) -> bool {
 type FileId = (u64, u64);
 
 #[derive(Default)]
-struct Search {
-    logs: Logs,
-    found: Found,
+pub(super) struct Search {
+    pub(super) logs: Logs,
+    pub(super) found: Found,
     seen: HashMap<FileId, PathBuf>,
 }
 
@@ -169,62 +169,7 @@ impl Search {
         }
     }
 
-    /// An object, those that a pattern fits, or the logs below an address.
-    fn objects(&mut self, argument: &str) -> io::Result<Result<(), Error>> {
-        let nothing = |what: String| Ok(Err(Error::NoInput(what)));
-        let place = argument.find(['*', '?', '[']);
-        if let Some(place) = place {
-            let Ok(pattern) = glob::Pattern::new(argument) else {
-                return nothing(format!("'{argument}' is not a pattern"));
-            };
-            let base = argument[..place].rfind('/').map_or(argument, |slash| &argument[..slash]);
-            let fits = |path: &Path| pattern.matches_path_with(path, LIKE_A_SHELL);
-            let any = self.below(Path::new(base), true, &fits)?;
-            return if any { Ok(Ok(())) } else { nothing(format!("no object matches '{argument}'")) };
-        }
-        match cloud::look(Path::new(argument)) {
-            Ok(object) => self.add_object(&object, true),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
-                let is_log = |path: &Path| {
-                    let name = path.file_name().unwrap_or_default().to_string_lossy();
-                    !name::is_no_log(&name) && name::parse(&name).is_some()
-                };
-                if !self.below(Path::new(argument), false, &is_log)? {
-                    return nothing(format!("no log in '{argument}'"));
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(Ok(()))
-    }
-
-    /// Adds the objects below an address that fit; false if none does.
-    fn below(&mut self, address: &Path, named: bool, fits: &dyn Fn(&Path) -> bool) -> io::Result<bool> {
-        let listing = cloud::list(address)?;
-        let mut any = false;
-        for object in listing.objects.iter().filter(|object| fits(&object.path)) {
-            self.add_object(object, named);
-            any = true;
-        }
-        for folder in listing.folders {
-            any |= self.below(&folder, named, fits)?;
-        }
-        Ok(any)
-    }
-
-    fn add_object(&mut self, object: &cloud::Object, named: bool) {
-        let name = object.path.display().to_string();
-        if self.found.activity.iter().chain(&self.found.system).any(|file| file.name == name) {
-            return;
-        }
-        let path = Some(object.path.clone());
-        let file = LogFile { name, path, bytes: Some(object.bytes), ..LogFile::default() };
-        let unlike = if named { self.logs } else { Logs::Activity };
-        let logs = name_of(&file).and_then(|name| name.logs()).unwrap_or(unlike);
-        self.files(logs).push(file);
-    }
-
-    fn files(&mut self, logs: Logs) -> &mut Vec<LogFile> {
+    pub(super) fn files(&mut self, logs: Logs) -> &mut Vec<LogFile> {
         if logs == Logs::System { &mut self.found.system } else { &mut self.found.activity }
     }
 
@@ -260,7 +205,7 @@ fn age(file: &LogFile) -> impl Ord + use<> {
     (file.path.is_none(), date.is_empty(), date, Reverse(rotation), file.path.clone())
 }
 
-fn name_of(file: &LogFile) -> Option<Name> {
+pub(super) fn name_of(file: &LogFile) -> Option<Name> {
     name::parse(&file.path.as_ref()?.file_name()?.to_string_lossy())
 }
 

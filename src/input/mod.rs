@@ -8,6 +8,7 @@ mod find;
 mod identity;
 mod missing;
 mod name;
+mod objects;
 mod probe;
 mod source;
 

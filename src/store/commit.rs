@@ -1,8 +1,10 @@
 //! All or nothing: new files are written under hidden names, then the manifest is replaced, which is the moment from which
 //! they count; only then do they get their names, and the files that no longer count go. Whatever ends a program in between,
-//! the manifest says what counts, and the next writer does the rest.
+//! the manifest says what counts, and the next writer does the rest. In an object store, where nothing can be renamed, files
+//! have their names from the beginning, and the manifest is replaced only if it is still the one that was read.
 
-use super::{EVENTS, MANIFEST, Manifest, Part, STATE, Store};
+use super::{EVENTS, MANIFEST, Manifest, Part, STATE, Store, place};
+use crate::cloud::{self, Expected, is_object};
 use crate::error::Error;
 use crate::store::Day;
 use std::collections::HashSet;
@@ -24,8 +26,10 @@ fn is_ours(name: &str) -> bool {
 /// Files that are being written for a commit; they go with this unless [`Draft::commit`] keeps them.
 pub struct Draft {
     folder: PathBuf,
-    /// How many commits there were before.
+    /// The number of the commit.
     number: u64,
+    /// What makes the names of files in an object store unlike those of another writer.
+    mark: String,
     written: Vec<(PathBuf, PathBuf)>,
     kept: bool,
 }
@@ -36,6 +40,7 @@ impl Draft {
         Draft {
             folder: store.folder.clone(),
             number: store.manifest.commits + 1,
+            mark: if is_object(&store.folder) { format!("-{:08x}", random()) } else { String::new() },
             written: Vec::new(),
             kept: false,
         }
@@ -51,9 +56,9 @@ impl Draft {
         rows: u64,
         write: impl FnOnce(&mut Summed) -> io::Result<()>,
     ) -> Result<Part, Error> {
-        let name = format!("part-{:06}-{}.parquet", self.number, self.written.len());
+        let name = format!("part-{:06}-{}{}.parquet", self.number, self.written.len(), self.mark);
         let folder = self.folder.join(EVENTS).join(day.folder());
-        let path = folder.join(hidden(&name));
+        let path = if is_object(&folder) { folder.join(&name) } else { folder.join(hidden(&name)) };
         self.file(name.clone(), &folder, path, rows, write)
     }
 
@@ -67,7 +72,7 @@ impl Draft {
         rows: u64,
         write: impl FnOnce(&mut Summed) -> io::Result<()>,
     ) -> Result<Part, Error> {
-        let name = format!("{day}-{:06}.parquet", self.number);
+        let name = format!("{day}-{:06}{}.parquet", self.number, self.mark);
         let folder = self.folder.join(STATE);
         let path = folder.join(&name);
         self.file(name, &folder, path, rows, write)
@@ -82,14 +87,17 @@ impl Draft {
         write: impl FnOnce(&mut Summed) -> io::Result<()>,
     ) -> Result<Part, Error> {
         let failed = |source| Error::Write { path: folder.join(&name), source };
-        fs::create_dir_all(folder).map_err(failed)?;
-        let file = File::create(&path).map_err(failed)?;
-        self.written.push((path, folder.join(&name)));
-        let mut out = Summed { out: BufWriter::new(file), hasher: blake3::Hasher::new(), bytes: 0 };
+        let out = if is_object(&path) {
+            Out::Object(Vec::new())
+        } else {
+            fs::create_dir_all(folder).map_err(failed)?;
+            Out::File(BufWriter::new(File::create(&path).map_err(failed)?))
+        };
+        self.written.push((path.clone(), folder.join(&name)));
+        let mut out = Summed { out, hasher: blake3::Hasher::new(), bytes: 0 };
         write(&mut out).map_err(failed)?;
-        out.out.flush().map_err(failed)?;
-        out.out.get_ref().sync_all().map_err(failed)?;
         let checksum = out.hasher.finalize().to_hex().to_string();
+        out.out.finish(&path).map_err(failed)?;
         Ok(Part { name, rows, bytes: out.bytes, checksum })
     }
 
@@ -101,24 +109,33 @@ impl Draft {
         manifest.commits = self.number;
         manifest.written_by = concat!("loganalyze ", env!("CARGO_PKG_VERSION")).to_owned();
         let path = self.folder.join(MANIFEST);
-        let draft = self.folder.join(hidden(MANIFEST));
         let failed = |source| Error::Write { path: path.clone(), source };
-        for folder in self.folders() {
-            sync(&folder).map_err(failed)?;
-        }
         let text = manifest.to_text().map_err(|error| failed(error.into()))?;
-        let replaced = write_whole(&draft, text.as_bytes()).and_then(|()| fs::rename(&draft, &path));
-        if let Err(source) = replaced {
-            _ = fs::remove_file(&draft);
-            return Err(failed(source));
-        }
+        store.tag = if is_object(&path) {
+            put(&path, text, store.tag.take())?
+        } else {
+            self.replace(&path, &text).map_err(failed)?;
+            None
+        };
         self.kept = true;
-        _ = sync(&self.folder);
         store.manifest = manifest;
         for (from, to) in self.written.iter().filter(|(from, to)| from != to) {
             _ = fs::rename(from, to);
         }
         _ = tidy(store);
+        Ok(())
+    }
+
+    /// Replaces the manifest, when all other files are safely on the disk.
+    fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
+        let draft = self.folder.join(hidden(MANIFEST));
+        self.folders().iter().try_for_each(|folder| sync(folder))?;
+        let replaced = write_whole(&draft, text.as_bytes()).and_then(|()| fs::rename(&draft, path));
+        if replaced.is_err() {
+            _ = fs::remove_file(&draft);
+        }
+        replaced?;
+        _ = sync(&self.folder);
         Ok(())
     }
 
@@ -132,9 +149,9 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if !self.kept {
             for (path, _) in &self.written {
-                _ = fs::remove_file(path);
+                _ = place::remove(path);
                 // A day's folder that was made for it; it stays where there is something in it.
-                _ = path.parent().map(fs::remove_dir);
+                _ = path.parent().filter(|folder| !is_object(folder)).map(fs::remove_dir);
             }
         }
     }
@@ -142,22 +159,64 @@ impl Drop for Draft {
 
 /// Bytes on their way into a file, counted and summed up.
 pub struct Summed {
-    out: BufWriter<File>,
+    out: Out,
     hasher: blake3::Hasher,
     bytes: u64,
 }
 
 impl Write for Summed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
+        let count = match &mut self.out {
+            Out::File(file) => file.write(bytes)?,
+            Out::Object(held) => held.write(bytes)?,
+        };
         self.hasher.update(&bytes[..count]);
         self.bytes += count as u64;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        match &mut self.out {
+            Out::File(file) => file.flush(),
+            Out::Object(_) => Ok(()),
+        }
     }
+}
+
+/// Where they go: an object is put when all of it is there.
+enum Out {
+    File(BufWriter<File>),
+    Object(Vec<u8>),
+}
+
+impl Out {
+    fn finish(self, path: &Path) -> io::Result<()> {
+        match self {
+            Out::File(mut file) => {
+                file.flush()?;
+                file.get_ref().sync_all()
+            }
+            Out::Object(bytes) => cloud::put(path, bytes, &Expected::Anything).map(|_| ()),
+        }
+    }
+}
+
+/// Replaces the manifest in an object store if it is still the one with this tag, and returns its new tag.
+fn put(path: &Path, text: String, tag: Option<String>) -> Result<Option<String>, Error> {
+    let expected = tag.map_or(Expected::Nothing, Expected::Tag);
+    cloud::put(path, text.into_bytes(), &expected).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => Error::Locked(format!(
+            "{} was changed by another run meanwhile; nothing of this one was kept: run it again",
+            path.display()
+        )),
+        _ => Error::Write { path: path.to_owned(), source },
+    })
+}
+
+/// From the operating system's randomness, by way of the standard library's hash keys.
+fn random() -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) as u32
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -177,17 +236,12 @@ fn sync(folder: &Path) -> io::Result<()> {
 pub fn tidy(store: &Store) -> io::Result<(u64, u64)> {
     let (mut named, mut removed) = (0, 0);
     let days = &store.manifest.days;
-    let events = store.folder.join(EVENTS);
-    for folder in entries(&events)? {
+    for folder in place::list(&store.folder.join(EVENTS))? {
         let day = name_of(&folder).strip_prefix("event_date=").and_then(|day| day.parse::<Day>().ok());
         let Some(day) = day else { continue };
-        let count: HashSet<&str> = days
-            .get(&day)
-            .into_iter()
-            .flat_map(|files| &files.parts)
-            .map(|part| part.name.as_str())
-            .collect();
-        for path in entries(&folder)? {
+        let parts = days.get(&day).into_iter().flat_map(|files| &files.parts);
+        let count: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
+        for path in place::list(&folder)? {
             let name = name_of(&path);
             let shown = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new"));
             match shown {
@@ -195,44 +249,46 @@ pub fn tidy(store: &Store) -> io::Result<(u64, u64)> {
                     fs::rename(&path, folder.join(shown))?;
                     named += 1;
                 }
-                _ if is_ours(name) && !count.contains(name) => {
-                    fs::remove_file(&path)?;
+                _ if is_ours(name) && !count.contains(name) && is_past(store, name) => {
+                    place::remove(&path)?;
                     removed += 1;
                 }
                 _ => {}
             }
         }
-        if count.is_empty() {
+        if count.is_empty() && !is_object(&folder) {
             _ = fs::remove_dir(&folder);
         }
     }
-    let count: HashSet<&str> =
-        days.values().filter_map(|files| files.state.as_ref()).map(|part| part.name.as_str()).collect();
-    for path in entries(&store.folder.join(STATE))? {
-        if !count.contains(name_of(&path)) && path.extension().is_some_and(|ending| ending == "parquet") {
-            fs::remove_file(&path)?;
+    let states = days.values().filter_map(|files| files.state.as_ref());
+    let count: HashSet<&str> = states.map(|part| part.name.as_str()).collect();
+    for path in place::list(&store.folder.join(STATE))? {
+        let name = name_of(&path);
+        if name.ends_with(".parquet") && !count.contains(name) && is_past(store, name) {
+            place::remove(&path)?;
             removed += 1;
         }
     }
     let draft = store.folder.join(hidden(MANIFEST));
-    if draft.exists() {
+    if !is_object(&draft) && draft.exists() {
         fs::remove_file(&draft)?;
         removed += 1;
     }
     Ok((named, removed))
 }
 
-fn name_of(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+/// Whether a file that does not count will never do so: in an object store another writer may be at work, whose commit would
+/// be the next.
+fn is_past(store: &Store, name: &str) -> bool {
+    if !is_object(&store.folder) {
+        return true;
+    }
+    let number = name
+        .split('-')
+        .find_map(|part| (part.len() == 6).then(|| part.trim_end_matches(".parquet").parse::<u64>().ok())?);
+    number.is_some_and(|number| number <= store.manifest.commits)
 }
 
-/// What is in a folder; nothing if it does not exist.
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(Vec::new())
-        }
-        Err(error) => Err(error),
-    }
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }

@@ -4,13 +4,12 @@
 use super::commit::Draft;
 use super::day::Day;
 use super::writer::{Writer, names};
-use super::{Part, STATE, Store, part};
+use super::{Part, STATE, Store, part, place};
 use crate::error::Error;
 use crate::events::Events;
 use crate::events::column::NULL;
 use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// Whose events are to be forgotten.
@@ -181,7 +180,7 @@ impl Writer {
 /// What is wrong with a file.
 fn check(path: &Path, part: &Part) -> Option<String> {
     let wrong = |why: String| Some(format!("{}: {why}", path.display()));
-    let hashed = File::open(path).and_then(|mut file| {
+    let hashed = place::open(path).and_then(|mut file| {
         let (mut hasher, mut bytes, mut buffer) = (blake3::Hasher::new(), 0, vec![0; 1 << 20]);
         loop {
             match file.read(&mut buffer)? {
@@ -198,7 +197,7 @@ fn check(path: &Path, part: &Part) -> Option<String> {
         Err(error) => wrong(error.to_string()),
         Ok((_, bytes)) if bytes != part.bytes => wrong(format!("it has {bytes} bytes, not {}", part.bytes)),
         Ok((hash, _)) if hash != part.checksum => wrong("its bytes are not those that were written".into()),
-        Ok(_) => match File::open(path).and_then(part::rows) {
+        Ok(_) => match place::rows(path) {
             Ok(rows) if rows == part.rows => None,
             Ok(rows) => wrong(format!("it has {rows} rows, not {}", part.rows)),
             Err(error) => wrong(error.to_string()),

@@ -1,6 +1,7 @@
 //! Keeping two writers apart: the operating system's lock on a file, which ends with the process, however it ends; the
 //! file says who holds it.
 
+use crate::cloud::is_object;
 use crate::error::Error;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,11 +10,15 @@ use std::time::Duration;
 
 const NAME: &str = "lock";
 
-/// Takes the lock of a store, which is free again when the file is closed.
+/// Takes the lock of a store, which is free again when the file is closed. In an object store there is none: there the
+/// manifest is replaced only if nobody else has replaced it meanwhile.
 ///
 /// # Errors
 /// `Error::Locked` with who holds it; `Error::Write` where no file can be made.
-pub fn take(folder: &Path) -> Result<File, Error> {
+pub fn take(folder: &Path) -> Result<Option<File>, Error> {
+    if is_object(folder) {
+        return Ok(None);
+    }
     let path = folder.join(NAME);
     let failed = |source: io::Error| Error::Write { path: path.clone(), source };
     let mut file =
@@ -37,7 +42,7 @@ pub fn take(folder: &Path) -> Result<File, Error> {
     // Who holds it is a courtesy: on a full disk the lock itself still counts.
     let said = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
     _ = said.and_then(|_| file.write_all(holder.as_bytes()));
-    Ok(file)
+    Ok(Some(file))
 }
 
 /// A process that was started by the holder can hold the lock too until it is another program.

@@ -16,6 +16,7 @@ mod known;
 mod lock;
 mod manifest;
 mod part;
+mod place;
 mod settle;
 mod state;
 mod writer;
@@ -27,9 +28,9 @@ pub use manifest::{Counts, Files, Hash, Manifest, Part, Source, VERSION};
 pub use part::no_rows;
 pub use writer::Writer;
 
+use crate::cloud::is_object;
 use crate::error::Error;
 use crate::events::Events;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,8 @@ pub struct Store {
     pub folder: PathBuf,
     /// What it holds.
     pub manifest: Manifest,
+    /// The entity tag of the manifest in an object store.
+    tag: Option<String>,
 }
 
 const MANIFEST: &str = "manifest.json";
@@ -65,9 +68,10 @@ impl Store {
     /// The store in this folder, if there is one.
     fn find(folder: &Path) -> Result<Option<Store>, Error> {
         let path = folder.join(MANIFEST);
-        match std::fs::read(&path) {
-            Ok(text) => {
-                Ok(Some(Store { folder: folder.to_owned(), manifest: Manifest::parse(&text, &path)? }))
+        match place::read(&path) {
+            Ok((text, tag)) => {
+                let manifest = Manifest::parse(&text, &path)?;
+                Ok(Some(Store { folder: folder.to_owned(), manifest, tag }))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::Read { path: path.display().to_string(), source }),
@@ -78,6 +82,9 @@ impl Store {
     pub fn path(&self, day: Day, part: &Part) -> PathBuf {
         let folder = self.folder.join(EVENTS).join(day.folder());
         let path = folder.join(&part.name);
+        if is_object(&path) {
+            return path;
+        }
         let hidden = folder.join(commit::hidden(&part.name));
         if !path.exists() && hidden.exists() { hidden } else { path }
     }
@@ -94,14 +101,23 @@ impl Store {
         since: Option<i64>,
     ) -> Result<Events, Error> {
         let path = self.path(day, part);
-        let events = File::open(&path).and_then(|file| part::read(file, names, since));
-        events.map_err(|source| unreadable(&path, &source))
+        place::events(&path, names, since).map_err(|source| unreadable(&path, &source))
+    }
+
+    /// Copies a file of a day to this path, which is returned.
+    ///
+    /// # Errors
+    /// `Error::Store` where it cannot be read, `Error::Temporary` where it cannot be written.
+    pub fn copy(&self, day: Day, part: &Part, to: &Path) -> Result<PathBuf, Error> {
+        let path = self.path(day, part);
+        let (bytes, _) = place::read(&path).map_err(|source| unreadable(&path, &source))?;
+        std::fs::write(to, bytes).map_err(Error::Temporary)?;
+        Ok(to.to_owned())
     }
 
     fn read_state(&self, part: &Part) -> Result<Events, Error> {
         let path = self.folder.join(STATE).join(&part.name);
-        let rows = File::open(&path).and_then(|file| part::read(file, &state::COLUMNS, None));
-        rows.map_err(|source| unreadable(&path, &source))
+        place::events(&path, &state::COLUMNS, None).map_err(|source| unreadable(&path, &source))
     }
 }
 

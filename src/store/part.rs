@@ -13,12 +13,11 @@ use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type};
 use rayon::prelude::*;
-use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -167,11 +166,15 @@ fn encode(
 ///
 /// # Errors
 /// What the disk says, or that the file is damaged.
-pub fn read(file: File, names: &[&'static str], since: Option<i64>) -> io::Result<Events> {
+pub fn read(
+    file: impl ChunkReader + 'static,
+    names: &[&'static str],
+    since: Option<i64>,
+) -> io::Result<Events> {
     try_read(file, names, since).map_err(io::Error::other)
 }
 
-fn try_read(file: File, names: &[&'static str], since: Option<i64>) -> Result<Events> {
+fn try_read(file: impl ChunkReader + 'static, names: &[&'static str], since: Option<i64>) -> Result<Events> {
     let reader = SerializedFileReader::new(file)?;
     let fields = reader.metadata().file_metadata().schema_descr().columns().to_vec();
     let place = |name: &str| fields.iter().position(|field| field.name() == name);
@@ -203,7 +206,7 @@ fn try_read(file: File, names: &[&'static str], since: Option<i64>) -> Result<Ev
 ///
 /// # Errors
 /// That it is no Parquet file.
-pub fn rows(file: File) -> io::Result<u64> {
+pub fn rows(file: impl ChunkReader + 'static) -> io::Result<u64> {
     let reader = SerializedFileReader::new(file).map_err(io::Error::other)?;
     Ok(reader.metadata().file_metadata().num_rows() as u64)
 }

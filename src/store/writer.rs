@@ -7,6 +7,7 @@ use super::manifest::{Manifest, Part, Source};
 use super::settle::{Settled, settle};
 use super::state::State;
 use super::{Store, lock, part};
+use crate::cloud::is_object;
 use crate::error::Error;
 use crate::events::{Events, derive};
 use crate::scan::reject::Tally;
@@ -25,7 +26,7 @@ pub struct Writer {
     pub store: Store,
     /// What the user should know.
     pub notes: Vec<String>,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Writer {
@@ -35,16 +36,20 @@ impl Writer {
     /// `Error::Locked`, `Error::Store` where it cannot be read or was made with others, `Error::Write`.
     pub fn open(folder: &Path, zone: &str, redact: &[String]) -> Result<Writer, Error> {
         let failed = |source| Error::Write { path: folder.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        if !is_object(folder) {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
         let lock = lock::take(folder)?;
         let mut words = redact.to_vec();
         words.sort();
         words.dedup();
         let store = match Store::find(folder)? {
             Some(store) => store,
-            None => {
-                Store { folder: folder.to_owned(), manifest: Manifest::new(zone.to_owned(), words.clone()) }
-            }
+            None => Store {
+                folder: folder.to_owned(),
+                manifest: Manifest::new(zone.to_owned(), words.clone()),
+                tag: None,
+            },
         };
         let Manifest { zone: own_zone, redact: own_words, .. } = &store.manifest;
         if own_zone != zone {
@@ -77,7 +82,7 @@ impl Writer {
         Writer::locked(Store::open(folder)?, lock)
     }
 
-    fn locked(store: Store, lock: File) -> Result<Writer, Error> {
+    fn locked(store: Store, lock: Option<File>) -> Result<Writer, Error> {
         let (named, removed) =
             tidy(&store).map_err(|source| Error::Write { path: store.folder.clone(), source })?;
         let mut notes = Vec::new();

@@ -6,6 +6,7 @@ mod architecture;
 mod behaviour;
 mod chart;
 mod cli;
+mod cloud;
 mod compare;
 mod duckdb;
 mod explore;
