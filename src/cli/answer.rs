@@ -51,7 +51,32 @@ pub fn answer(
     }
     let (name, chart) = (question.name.clone(), question.chart.clone());
     let metadata = metadata(question, options, loaded, &notes, seconds);
-    Ok(Answer { whole, shown, about: About { name, total_rows, notes, metadata, chart } })
+    let (key, period) = (key(question), period(question, loaded));
+    Ok(Answer { whole, shown, about: About { name, total_rows, notes, metadata, chart, key, period } })
+}
+
+/// The columns that tell its rows apart.
+fn key(question: &Question) -> Vec<String> {
+    let report = question.report.as_ref().map(|report| &report.header.key);
+    match &question.comparing {
+        Some(comparing) => {
+            let of_report = comparing.columns.key.iter().map(|column| column.name.clone());
+            of_report.chain(["metric".to_owned()]).collect()
+        }
+        None => report.cloned().unwrap_or_default(),
+    }
+}
+
+/// The times that it is about, as far as they end.
+fn period(question: &Question, loaded: &Loaded) -> Vec<(String, String)> {
+    let names = match question.comparing {
+        Some(_) => &[["since", "until"], ["before_since", "before_until"]][..],
+        None => &[["since", "until"]],
+    };
+    let moments = loaded.ranges.iter().zip(names);
+    let moments = moments.flat_map(|(range, names)| [(names[0], range.start), (names[1], range.end)]);
+    let ends = moments.filter(|(_, moment)| ![i64::MIN, i64::MAX].contains(moment));
+    ends.map(|(name, moment)| (name.to_owned(), times::shown(moment))).collect()
 }
 
 /// How many rows there are, shown or not.

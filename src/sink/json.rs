@@ -30,7 +30,7 @@ pub fn write_array(frame: &DataFrame, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The rows of a frame as objects, each in the same buffer.
-struct Objects<'a> {
+pub(super) struct Objects<'a> {
     /// `"name":` and the cells under it.
     columns: Vec<(Vec<u8>, Cells<'a>)>,
     rows: std::ops::Range<usize>,
@@ -38,7 +38,8 @@ struct Objects<'a> {
 }
 
 impl<'a> Objects<'a> {
-    fn of(frame: &'a DataFrame) -> io::Result<Self> {
+    /// Those of this frame.
+    pub(super) fn of(frame: &'a DataFrame) -> io::Result<Self> {
         let keys = frame.columns().iter().map(|column| {
             let mut key = Vec::new();
             push_json_text(column.name(), &mut key);
@@ -49,7 +50,8 @@ impl<'a> Objects<'a> {
         Ok(Objects { columns, rows: 0..frame.height(), object: Vec::new() })
     }
 
-    fn next(&mut self) -> Option<&[u8]> {
+    /// The next row's.
+    pub(super) fn next(&mut self) -> Option<&[u8]> {
         self.rows.next()?;
         self.object.clear();
         self.object.push(b'{');

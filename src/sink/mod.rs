@@ -1,14 +1,16 @@
 //! A result becomes bytes: the list of formats, what a result says about itself, and which writer takes it.
 //! Knows nothing of how the rows were made, nor of where the bytes go.
 
-mod cells;
+pub mod cells;
 pub mod chart;
 mod csv;
+mod elasticsearch;
 pub mod file;
 mod json;
 mod markdown;
 pub mod page;
 mod parquet;
+pub mod prometheus;
 mod readable;
 mod table;
 
@@ -40,11 +42,13 @@ pub enum Format {
     Parquet,
     /// A GitHub table, for people.
     Markdown,
+    /// An object a line, and before each a line that says where Elasticsearch puts it.
+    Elasticsearch,
 }
 
 impl Format {
     /// Every format, in the order in which help lists them.
-    pub const ALL: [Format; 7] = [
+    pub const ALL: [Format; 8] = [
         Format::Table,
         Format::Csv,
         Format::Tsv,
@@ -52,6 +56,7 @@ impl Format {
         Format::Ndjson,
         Format::Parquet,
         Format::Markdown,
+        Format::Elasticsearch,
     ];
 
     /// The word that names the format.
@@ -64,6 +69,7 @@ impl Format {
             Format::Ndjson => "ndjson",
             Format::Parquet => "parquet",
             Format::Markdown => "markdown",
+            Format::Elasticsearch => "elasticsearch",
         }
     }
 
@@ -77,6 +83,7 @@ impl Format {
             Format::Ndjson => &["ndjson", "jsonl"],
             Format::Parquet => &["parquet", "pq"],
             Format::Markdown => &["md", "markdown"],
+            Format::Elasticsearch => &["bulk"],
         }
     }
 
@@ -116,6 +123,10 @@ pub struct About {
     pub metadata: Vec<(String, String)>,
     /// How it is drawn.
     pub chart: Option<Chart>,
+    /// The columns that tell its rows apart, if it is known.
+    pub key: Vec<String>,
+    /// What times it is about: names such as `since`, and moments.
+    pub period: Vec<(String, String)>,
 }
 
 /// How a terminal shows a result.
@@ -155,6 +166,7 @@ pub fn write(
         Format::Ndjson => json::write_lines(frame, &mut out),
         Format::Parquet => parquet::write(frame, about, &mut out),
         Format::Markdown => markdown::write(frame, about, &mut out),
+        Format::Elasticsearch => elasticsearch::write(frame, about, &mut out),
     }?;
     out.flush()
 }

@@ -53,6 +53,24 @@ impl Headline {
         }
     }
 
+    /// The number itself; none where there is none to say.
+    ///
+    /// # Errors
+    /// Polars' own, where there is no such column.
+    pub fn number(&self, frame: &DataFrame) -> PolarsResult<Option<f64>> {
+        Ok(match &self.of {
+            Of::Sum(name) => Some(sum(frame, name)?),
+            Of::Share(part, whole) => {
+                let (part, whole) = (sum(frame, part)?, sum(frame, whole)?);
+                (whole > 0.0).then(|| part / whole)
+            }
+            Of::Last(name) => {
+                let last = cells(frame.column(name)?.as_materialized_series())?.last();
+                last.as_ref().and_then(as_number)
+            }
+        })
+    }
+
     /// The number as people read it; none where there is nothing to say.
     ///
     /// # Errors
@@ -76,12 +94,15 @@ impl Headline {
 
 /// The sum of a column's numbers.
 fn sum(frame: &DataFrame, name: &str) -> PolarsResult<f64> {
-    let number = |cell: Cell| match cell {
-        Cell::Int(value) => Some(value as f64),
-        Cell::Float(value) => Some(value).filter(|value| value.is_finite()),
+    Ok(cells(frame.column(name)?.as_materialized_series())?.filter_map(|cell| as_number(&cell)).sum())
+}
+
+fn as_number(cell: &Cell) -> Option<f64> {
+    match cell {
+        Cell::Int(value) => Some(*value as f64),
+        Cell::Float(value) => Some(*value).filter(|value| value.is_finite()),
         _ => None,
-    };
-    Ok(cells(frame.column(name)?.as_materialized_series())?.filter_map(number).sum())
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +126,12 @@ mod tests {
         assert_eq!(Headline::parse_all(all).unwrap()[1].label, "Failed");
         assert_eq!(value(all, &frame), [Some("1,234".into()), Some("1.0 %".into()), Some("6.4 %".into())]);
         assert_eq!(value(all, &frame.head(Some(0))), [Some("0".into()), None, None]);
+        let numbers = |frame: &DataFrame| {
+            let headlines = Headline::parse_all(all).unwrap();
+            headlines.iter().map(|headline| headline.number(frame).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(&frame), [Some(1234.0), Some(12.0 / 1234.0), Some(0.064)]);
+        assert_eq!(numbers(&frame.head(Some(0))), [Some(0.0), None, None]);
         for wrong in ["", "Views", "Views =", "Views = a b", "Views = a * b", "Views = a,"] {
             assert!(Headline::parse_all(wrong).is_err(), "{wrong}");
         }
