@@ -5,8 +5,10 @@
 //! ```
 //! Nothing to the left knows anything to the right.
 
+pub mod alert;
 pub mod cli;
 pub mod cloud;
+pub mod config;
 pub mod engine;
 pub mod error;
 pub mod events;

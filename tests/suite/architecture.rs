@@ -4,7 +4,7 @@ use crate::harness::root;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules that it may use. `error` and `schema` are for all but `schema` itself.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("schema", &[]),
     ("error", &[]),
     ("cloud", &[]),
@@ -15,7 +15,15 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("engine", &["events", "report", "schema", "error"]),
     ("sink", &["error"]),
     ("store", &["cloud", "input", "scan", "events", "schema", "error"]),
-    ("cli", &["cloud", "engine", "error", "events", "input", "report", "scan", "schema", "sink", "store"]),
+    ("config", &["error"]),
+    ("alert", &["error", "report", "schema", "sink"]),
+    (
+        "cli",
+        &[
+            "alert", "cloud", "config", "engine", "error", "events", "input", "report", "scan", "schema",
+            "sink", "store",
+        ],
+    ),
 ];
 
 fn sources(under: &Path) -> Vec<PathBuf> {
