@@ -2,7 +2,7 @@
 
 use super::account::Limit;
 use super::run_file::{self, QueryFile};
-use super::{compare, events, funnel_words, ingest, sql, store};
+use super::{compare, config, events, funnel_words, ingest, init, nightly, sql, store};
 use crate::error::Error;
 use crate::report::{self, Header, Param, ParamType, Report};
 use crate::sink::Format;
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// What every command that reads logs takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Common {
     /// Log files, folders, globs (quoted or not), or - for standard input
     #[arg(value_name = "INPUT")]
@@ -155,7 +155,8 @@ pub enum When {
     Never,
 }
 
-fn format_parser() -> PossibleValuesParser {
+/// The formats by name.
+pub fn format_parser() -> PossibleValuesParser {
     PossibleValuesParser::new(Format::ALL.map(Format::name))
 }
 
@@ -178,10 +179,11 @@ pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
     let of_rows = [events::command(), sql::command(), run_file::command(file)];
     command = command.subcommands(of_reports).subcommands(of_rows);
     command = command.subcommands([schema_command(), quality_command(), ingest::command(), store::command()]);
+    command = command.subcommands([nightly::command(), config::command(), init::command()]);
     let catalogue = catalogue(&command)?;
     Ok(command.help_template(format!(
         "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]  (columns and options: REPORT --help)\n\n{catalogue}\n\
-         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 too many rejects, 75 store busy.\n\
+         Exit codes: 0 done, 1 failed, 2 wrong usage, 3 many rejects, 4 alert, 75 busy.\n\
          Example: loganalyze product-views 'logs/*.log' --top 20 -o views.parquet"
     )))
 }
@@ -216,7 +218,7 @@ fn catalogue(command: &Command) -> Result<String, Error> {
 
 /// The commands that are no reports, as help lists them.
 const OF_DATA: [&str; 7] = ["quality", "schema", "events", "sql", "run", "compare", "report"];
-const OF_NIGHTS: [&str; 2] = ["ingest", "store"];
+const OF_NIGHTS: [&str; 5] = ["ingest", "store", "nightly", "config", "init"];
 
 fn report_command(report: &Report) -> Command {
     let Header { name, title, .. } = &report.header;
@@ -289,7 +291,7 @@ pub fn with_common(command: Command, about: &str) -> Command {
 }
 
 /// clap keeps names for the life of the program; there are a few dozen.
-fn leak(text: &str) -> &'static str {
+pub fn leak(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
 

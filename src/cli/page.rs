@@ -89,8 +89,12 @@ fn chosen(options: &Common) -> Vec<(String, String)> {
         Bots::Only => "only they are counted",
     };
     let end = if options.split_midnight { ", or at midnight" } else { "" };
+    let input = match &options.store {
+        Some(store) => format!("the store {}", store.display()),
+        None => options.inputs.join(", "),
+    };
     let mut chosen = vec![
-        ("Input", options.inputs.join(", ")),
+        ("Input", input),
         ("Time zone", options.tz.clone()),
         ("A session ends", format!("after {} without an event{end}", options.gap)),
         ("Events of programs", bots.to_owned()),

@@ -106,6 +106,20 @@ pub fn questions(
     Ok(questions)
 }
 
+/// The reports of these names, each as it is without options.
+///
+/// # Errors
+/// `Error::Usage` for a name that no report has.
+pub fn of_names(names: &[String]) -> Result<Vec<Question>, Error> {
+    let none = ArgMatches::default();
+    let with_chart = |name: &String| {
+        let mut question = question(name, &none)?;
+        question.chart = chart(&question, None)?;
+        Ok(question)
+    };
+    names.iter().map(with_chart).collect()
+}
+
 fn of_set(matches: &ArgMatches) -> Result<Vec<Question>, Error> {
     let mut questions = Vec::new();
     for report in report::all()?.iter().filter(|report| report.header.variant_of.is_none()) {

@@ -9,7 +9,7 @@ use super::periods::Cut;
 use super::question::{Question, explanation, questions};
 use super::run_file::QueryFile;
 use super::target::Target;
-use super::{describe, ingest, load_app, load_store, memory, page, store, times};
+use super::{config, describe, ingest, init, load_app, load_store, memory, nightly, page, store, times};
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
 use crate::input::LogFile;
@@ -37,6 +37,9 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
     match name {
         "schema" => return show_schema(matches),
         "store" => return store::run(matches),
+        "nightly" => return nightly::run(matches),
+        "config" => return config::run(matches),
+        "init" => return init::run(matches),
         _ => {}
     }
     // What `run` and `compare` are about is a command of its own, and has the options.
@@ -74,8 +77,66 @@ fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// Reads the logs once and answers one question after the other.
-fn answer(mut questions: Vec<Question>, options: &Common, target: &Target) -> Result<(), Error> {
+/// Reads the logs once, answers one question after the other, and writes the answers.
+fn answer(questions: Vec<Question>, options: &Common, target: &Target) -> Result<(), Error> {
+    let span = target.format == Format::Parquet || target.has_page();
+    let answered = answers(questions, options, target.format, span)?;
+    let written = answered.write(options, target);
+    if let Some(path) = &options.summary {
+        let notes = |(question, answer): &(Question, Answer)| {
+            (question.name.clone(), answer.about.notes.clone().into())
+        };
+        answered.account.write_summary(path, answered.given.iter().map(notes).collect())?;
+    }
+    if !options.quiet {
+        eprintln!("{}", answered.account.sentence());
+    }
+    written
+}
+
+/// Questions with their answers, and what was read for them.
+pub struct Answered {
+    /// Each question with its answer.
+    pub given: Vec<(Question, Answer)>,
+    /// What became of the lines.
+    pub account: Account,
+    /// What the page says of that, if it is not about all of them.
+    pub accounting: Option<String>,
+    loaded: [Option<Loaded>; 2],
+}
+
+impl Answered {
+    /// Writes the answers, and where it has one, the page.
+    ///
+    /// # Errors
+    /// `Error::Write` or `Error::Stdout`; `Error::Query` if Polars gives out.
+    pub fn write(&self, options: &Common, target: &Target) -> Result<(), Error> {
+        let mut page = Page::default();
+        for (question, Answer { whole, shown, about }) in &self.given {
+            target.write(shown, about, &question.title)?;
+            if target.has_page() {
+                page::add(&mut page, question, target, about, whole, shown.height())?;
+            }
+        }
+        if target.has_page() {
+            let mut facts = page::facts(options, self.loaded.iter().flatten(), &self.account)?;
+            facts.accounting = self.accounting.clone().unwrap_or(facts.accounting);
+            target.write_page(&page, &facts)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the logs once and answers one question after the other; `span` asks when the first and the last event happened.
+///
+/// # Errors
+/// Whatever keeps it from being done; the message is for the user.
+pub fn answers(
+    mut questions: Vec<Question>,
+    options: &Common,
+    format: Format,
+    span: bool,
+) -> Result<Answered, Error> {
     let zone = times::zone(&options.tz)?;
     let cut = cut(&questions, options, zone)?;
     let hull = cut.hull()?;
@@ -90,7 +151,6 @@ fn answer(mut questions: Vec<Question>, options: &Common, target: &Target) -> Re
     }
     let begin = Instant::now();
     let mut account = Account::default();
-    let span = target.format == Format::Parquet || target.has_page();
     let scan = Scan { options, zone, cut, hull, limit, span, store };
     let (of_system, of_activity): (Vec<&Question>, Vec<&Question>) =
         questions.iter().partition(|question| question.is_of_system_logs());
@@ -101,32 +161,12 @@ fn answer(mut questions: Vec<Question>, options: &Common, target: &Target) -> Re
         questions.iter().filter_map(|question| Some((question, of(question).as_ref()?))).collect();
     let results = evaluate_all(&asked)?;
     account.seconds = begin.elapsed().as_secs_f64();
-    let mut written = Ok(());
-    let mut said = serde_json::Map::new();
-    let mut page = Page::default();
+    let mut answers = Vec::new();
     for ((question, loaded), result) in asked.into_iter().zip(results) {
-        let answer = answer::answer(question, result, options, target.format, loaded, account.seconds)?;
-        let Answer { whole, shown, about } = answer;
-        said.insert(question.name.clone(), about.notes.clone().into());
-        written = target.write(&shown, &about, &question.title);
-        if written.is_err() {
-            break;
-        }
-        if target.has_page() {
-            page::add(&mut page, question, target, &about, &whole, shown.height())?;
-        }
+        answers.push(answer::answer(question, result, options, format, loaded, account.seconds)?);
     }
-    if written.is_ok() && target.has_page() {
-        let loaded = [&activity, &system].into_iter().flatten();
-        written = target.write_page(&page, &page::facts(options, loaded, &account)?);
-    }
-    if let Some(path) = &options.summary {
-        account.write_summary(path, said)?;
-    }
-    if !options.quiet {
-        eprintln!("{}", account.sentence());
-    }
-    written
+    let given = questions.into_iter().zip(answers).collect();
+    Ok(Answered { given, account, accounting: None, loaded: [activity, system] })
 }
 
 /// How logs are to be read.

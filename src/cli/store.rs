@@ -164,13 +164,16 @@ fn verify(store: &Store) -> u8 {
     1
 }
 
+/// The first day that is kept of so much time (microseconds), back from the last event.
+pub fn first_kept(store: &Store, keep: i64) -> Option<Day> {
+    let days = i32::try_from((keep - 1).div_euclid(DAY)).unwrap_or(i32::MAX);
+    let last = store.manifest.days.keys().filter_map(|day| day.0).max();
+    last.map(|last| Day(Some(last.saturating_sub(days))))
+}
+
 fn prune(folder: &std::path::Path, matches: &ArgMatches) -> Result<(), Error> {
     let keep = report::duration(value(matches, "keep").map_or("", String::as_str))?;
-    let first = |store: &Store| {
-        let days = i32::try_from((keep - 1).div_euclid(DAY)).unwrap_or(i32::MAX);
-        let last = store.manifest.days.keys().filter_map(|day| day.0).max();
-        last.map(|last| Day(Some(last.saturating_sub(days))))
-    };
+    let first = |store: &Store| first_kept(store, keep);
     let dry = matches.get_flag("dry-run");
     let removed = if dry {
         let store = Store::open(folder)?;

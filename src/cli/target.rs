@@ -14,6 +14,7 @@ pub struct Target {
     place: Place,
     color: When,
     pictures: bool,
+    page: bool,
 }
 
 enum Place {
@@ -38,7 +39,7 @@ impl Target {
             (None, None) => Format::Csv,
         };
         let place = output.map_or(Place::Stdout, |path| Place::File(path.to_owned()));
-        Ok(Target { format, place, color, pictures: false })
+        Ok(Target::at(place, format, color))
     }
 
     /// Of a command with several results.
@@ -55,7 +56,7 @@ impl Target {
                     format.name()
                 )));
             }
-            return Ok(Target { format, place: Place::Titled, color: options.color, pictures: false });
+            return Ok(Target::at(Place::Titled, format, options.color));
         };
         if !folder.is_dir() && Format::from_path(folder).is_ok() {
             return Err(Error::Usage(format!(
@@ -68,7 +69,16 @@ impl Target {
             return Err(Error::Write { path: folder.clone(), source });
         }
         let place = Place::Folder(folder.clone());
-        Ok(Target { format: format.unwrap_or(Format::Csv), place, color: options.color, pictures: false })
+        Ok(Target { page: true, ..Target::at(place, format.unwrap_or(Format::Csv), options.color) })
+    }
+
+    /// A folder with a file for each result, and with or without a page.
+    pub fn of_folder(folder: &Path, format: Format, page: bool) -> Target {
+        Target { page, ..Target::at(Place::Folder(folder.to_owned()), format, When::Never) }
+    }
+
+    fn at(place: Place, format: Format, color: When) -> Target {
+        Target { format, place, color, pictures: false, page: false }
     }
 
     /// The same with pictures in the place of tables.
@@ -111,7 +121,7 @@ impl Target {
 
     /// Whether there is a page beside the files.
     pub fn has_page(&self) -> bool {
-        matches!(self.place, Place::Folder(_))
+        self.page
     }
 
     /// The file of a result among several.

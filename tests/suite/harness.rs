@@ -29,7 +29,12 @@ pub fn program() -> Command {
         .env_remove("LC_ALL")
         .env_remove("LC_CTYPE")
         .env_remove("LANG")
-        .env_remove("NO_COLOR");
+        .env_remove("NO_COLOR")
+        // What is configured on this machine is no part of a test.
+        .env("XDG_CONFIG_HOME", "/nonexistent");
+    for key in loganalyze::config::KEYS {
+        command.env_remove(loganalyze::config::variable(key));
+    }
     command.current_dir(root());
     command
 }
