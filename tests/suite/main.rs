@@ -1,6 +1,7 @@
 //! All integration tests, in one program: linking Polars once is enough.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod alerts;
 mod app_logs;
 mod architecture;
 mod behaviour;
