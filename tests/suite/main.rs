@@ -15,6 +15,7 @@ mod explore;
 mod funnel;
 mod funnel_kernel;
 mod golden;
+mod handing_on;
 mod harness;
 mod incidents;
 mod input;
