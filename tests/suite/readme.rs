@@ -43,7 +43,7 @@ fn folder() -> tempfile::TempDir {
 /// On a terminal, where the reader is, a result is a table.
 fn as_on_a_terminal(command: &str) -> String {
     const CHOSEN: [&str; 6] = ["--format", " -o ", "|", "schema", "--explain", "--help"];
-    const WITHOUT_RESULT: [&str; 4] = ["ingest", "store verify", "store prune", "store compact"];
+    const WITHOUT_RESULT: [&str; 5] = ["ingest", "nightly", "store verify", "store prune", "store compact"];
     let chosen = CHOSEN.iter().chain(&WITHOUT_RESULT).any(|word| command.contains(word));
     if chosen { command.to_owned() } else { format!("{command} --format table") }
 }
@@ -80,11 +80,12 @@ fn the_notebook_recipes_run() {
     let python = std::env::var("LOGANALYZE_PYTHON")
         .unwrap_or_else(|_| format!("{home}/.cache/loganalyze/venv/bin/python3"));
     let views = "loganalyze product-views sample_logs --quiet -o views.parquet";
-    let lake = "loganalyze ingest sample_logs --quiet --store lake";
+    let lake = "loganalyze nightly --inputs sample_logs --quiet --store lake --out reports --metrics loganalyze.prom \
+                --date 2025-03-10..2025-03-14";
     let made = shell(&format!("{views}; {lake}"), folder.path());
     assert!(made.status.success());
     for block in blocks().iter().filter(|block| block.language == "python") {
-        let module = block.text.split_whitespace().nth(1).unwrap();
+        let module = block.text.split([' ', '\n', '.']).nth(1).unwrap();
         let import = Command::new(&python).args(["-c", &format!("import {module}")]).output();
         if !import.is_ok_and(|output| output.status.success()) {
             skip(&format!("Python's {module} is not installed"));
@@ -102,4 +103,28 @@ fn there_are_exactly_two_commands_to_begin_with() {
     let first = &blocks().into_iter().find(|block| block.language == "sh").unwrap().text;
     let commands: Vec<&str> = first.lines().collect();
     assert_eq!(commands, ["cargo run --release -- product-views sample_logs", "cargo test --release"]);
+}
+
+#[test]
+fn the_configuration_shown_can_be_used() {
+    let folder = folder();
+    let block = blocks().into_iter().find(|block| block.language == "toml").unwrap();
+    let used = |text: String| {
+        std::fs::write(folder.path().join("loganalyze.toml"), &text).unwrap();
+        let output = shell("loganalyze config show --format csv", folder.path());
+        assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(
+        used(block.text.clone()).contains("alert broken lines,rejects > 1% (warning),loganalyze.toml line ")
+    );
+    // Also with what is commented out.
+    let shown = used(
+        block
+            .text
+            .replace("\n# ", "\n")
+            .replace("    without", "    # without")
+            .replace("    of the", "    # of the"),
+    );
+    assert!(shown.contains("\nkeep,400d,") && shown.contains("\nformat,parquet,"), "{shown}");
 }
