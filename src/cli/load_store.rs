@@ -33,7 +33,26 @@ struct Reading<'a> {
 /// # Errors
 /// `Error::Store` for a file that cannot be read.
 pub fn load(options: &Common, plan: &Plan, store: &Store, account: &mut Account) -> Result<Loaded, Error> {
-    account.add_store(store);
+    let mut store = store.clone();
+    loop {
+        match load_once(options, plan, &store) {
+            Ok(loaded) => {
+                account.add_store(&store);
+                return Ok(loaded);
+            }
+            // Files that a run has just replaced are gone; those that took their places are there.
+            Err(error) => {
+                let now = Store::open(&store.folder)?;
+                if now.manifest.commits == store.manifest.commits {
+                    return Err(error);
+                }
+                store = now;
+            }
+        }
+    }
+}
+
+fn load_once(options: &Common, plan: &Plan, store: &Store) -> Result<Loaded, Error> {
     let recount = plan.columns.has("session_number") && plan.sessions != Sessions::DEFAULT;
     let spans = || store.manifest.days.values().filter_map(|files| files.span);
     let whole = spans().map(|span| span.0).min().zip(spans().map(|span| span.1).max());

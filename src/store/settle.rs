@@ -3,13 +3,14 @@
 //! what is known of the days before it. That is the same as working out everything (`suite store` holds it against that).
 //! Knows nothing of how files are written.
 
-use super::Store;
 use super::day::Day;
 use super::state::{self, State, Summing};
+use super::{Part, Store};
 use crate::error::Error;
 use crate::events::column::{Column, NULL, Texts};
 use crate::events::{Before, Events, Join, Joined, Named, Sessions, first_seen, named, paired};
 use crate::scan::time::SECOND;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
@@ -97,9 +98,10 @@ pub fn settle(store: &Store, new: &Events) -> Result<Settled, Error> {
     // Of a day without a state nothing is known; it is where all begins again.
     let unknown = store.manifest.days.iter().find(|(day, files)| day.0.is_some() && files.state.is_none());
     let mut from = unknown.map_or(touched, |(day, _)| touched.min(*day));
+    let states = States::new(store)?;
     loop {
         let window = Window::load(store, new, from)?;
-        match window.settle(store)? {
+        match window.settle(&states)? {
             Outcome::Settled(settled) => return Ok(*settled),
             // A visitor of earlier days has another name now.
             Outcome::Again(day) => from = day,
@@ -162,15 +164,15 @@ impl Window {
         self.segments.push(Segment { place, rows: first..self.events.rows });
     }
 
-    fn settle(mut self, store: &Store) -> Result<Outcome, Error> {
+    fn settle(mut self, states: &States) -> Result<Outcome, Error> {
         let begin = self.from.begin().unwrap_or(i64::MAX);
         let mut past = Past::new(self.from);
-        past.read_joins(store, &self.clients_that_log_out())?;
+        past.read_joins(states, &self.clients_that_log_out())?;
         let Named { names: raw, mut joins } =
             named(&self.events, |client, id| past.known.contains(&(client.to_owned(), id.to_owned())));
         joins.retain(|join| join.at >= begin);
         past.join(&joins);
-        past.read_visitors(store, &raw)?;
+        past.read_visitors(states, &raw)?;
         past.joined.add_first(&raw, self.events.times("timestamp"));
         if let Some(day) = past.renamed() {
             return Ok(Outcome::Again(day));
@@ -265,8 +267,8 @@ impl Past {
         }
     }
 
-    fn read_joins(&mut self, store: &Store, clients: &HashSet<String>) -> Result<(), Error> {
-        each_state(store, |day, row| match row {
+    fn read_joins(&mut self, states: &States, clients: &HashSet<String>) -> Result<(), Error> {
+        states.each(|day, row| match row {
             Row::Join { one, other } => {
                 self.joined_until_now.join(one, other);
                 if day < self.from {
@@ -284,8 +286,8 @@ impl Past {
         joins.iter().for_each(|join| self.joined.join(&join.one, &join.other));
     }
 
-    fn read_visitors(&mut self, store: &Store, raw: &Texts) -> Result<(), Error> {
-        each_state(store, |day, row| {
+    fn read_visitors(&mut self, states: &States, raw: &Texts) -> Result<(), Error> {
+        states.each(|day, row| {
             let earlier = day < self.from;
             match row {
                 Row::Name { name, first, .. } => {
@@ -325,31 +327,58 @@ enum Row<'a> {
     Visitor { visitor: &'a str, before: Before },
 }
 
-/// Calls `found` with each row of each day's state, day after day.
-fn each_state(store: &Store, mut found: impl FnMut(Day, Row)) -> Result<(), Error> {
-    for (&day, files) in &store.manifest.days {
-        let Some(part) = &files.state else { continue };
-        let rows = store.read_state(part)?;
-        let [what, one, other] = [0, 1, 2].map(|at| rows.texts(state::COLUMNS[at]));
-        let [first, last, number] = [3, 4, 5].map(|at| rows.integers(state::COLUMNS[at]));
-        for row in 0..rows.rows {
-            let (one, other) = (one.get(row).unwrap_or_default(), other.get(row).unwrap_or_default());
-            let first = first.get(row).unwrap_or(i64::MAX);
-            found(
-                day,
-                match what.get(row) {
-                    Some(state::NAME) => {
-                        Row::Name { client: one, name: other, first, shown: last.get(row).is_some() }
-                    }
-                    Some(state::JOIN) => Row::Join { one, other },
-                    _ => {
-                        let (number, last) =
-                            (number.get(row).unwrap_or(0), last.get(row).unwrap_or(i64::MIN));
-                        Row::Visitor { visitor: one, before: Before { first_seen: first, number, last } }
-                    }
-                },
-            );
-        }
+/// What all days say of visitors.
+struct States<'a> {
+    store: &'a Store,
+    /// In memory, unless there is too much of it.
+    held: Option<Vec<(Day, Events)>>,
+}
+
+/// How many rows of states are held; they take some 60 bytes each.
+const HELD: u64 = 4_000_000;
+
+impl<'a> States<'a> {
+    fn new(store: &'a Store) -> Result<Self, Error> {
+        let parts = states_of(store);
+        let rows: u64 = parts.iter().map(|(_, part)| part.rows).sum();
+        let read = |(day, part): &(Day, &Part)| Ok((*day, store.read_state(part)?));
+        let held =
+            if rows <= HELD { Some(parts.par_iter().map(read).collect::<Result<_, Error>>()?) } else { None };
+        Ok(States { store, held })
     }
-    Ok(())
+
+    /// Calls `found` with each row of each day's state, day after day.
+    fn each(&self, mut found: impl FnMut(Day, Row)) -> Result<(), Error> {
+        if let Some(held) = &self.held {
+            held.iter().for_each(|(day, rows)| each_row(rows, |row| found(*day, row)));
+            return Ok(());
+        }
+        for (day, part) in states_of(self.store) {
+            each_row(&self.store.read_state(part)?, |row| found(day, row));
+        }
+        Ok(())
+    }
+}
+
+fn states_of(store: &Store) -> Vec<(Day, &Part)> {
+    store.manifest.days.iter().filter_map(|(day, files)| Some((*day, files.state.as_ref()?))).collect()
+}
+
+fn each_row(rows: &Events, mut found: impl FnMut(Row)) {
+    let [what, one, other] = [0, 1, 2].map(|at| rows.texts(state::COLUMNS[at]));
+    let [first, last, number] = [3, 4, 5].map(|at| rows.integers(state::COLUMNS[at]));
+    for row in 0..rows.rows {
+        let (one, other) = (one.get(row).unwrap_or_default(), other.get(row).unwrap_or_default());
+        let first = first.get(row).unwrap_or(i64::MAX);
+        found(match what.get(row) {
+            Some(state::NAME) => {
+                Row::Name { client: one, name: other, first, shown: last.get(row).is_some() }
+            }
+            Some(state::JOIN) => Row::Join { one, other },
+            _ => {
+                let (number, last) = (number.get(row).unwrap_or(0), last.get(row).unwrap_or(i64::MIN));
+                Row::Visitor { visitor: one, before: Before { first_seen: first, number, last } }
+            }
+        });
+    }
 }

@@ -148,3 +148,54 @@ fn a_day_in_many_files_becomes_one_and_says_the_same() {
     assert_eq!(several(&Store::open(folder.path()).unwrap()), 0);
     assert_eq!(stored(folder.path()), together(&all));
 }
+
+/// A line of a day at a minute, at client x or another, under an id.
+fn seen(number: usize, day: usize, minute: usize, client: &str, id: &str, event_type: &str) -> String {
+    format!(
+        "{{\"user_id\": {number}, \"timestamp\": \"2025-03-{day}T10:{minute:02}:00\", \"ip_address\": \"{client}\", \"user_agent\": \"u\", \
+         \"session_id\": \"{id}\", \"event_type\": \"{event_type}\", \"path\": \"/\", \"response_status\": 200}}\n"
+    )
+}
+
+/// Each of these runs, one after the other, says what all lines until then say together.
+fn run_by_run(runs: &[Vec<String>]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let (events, tally) = scanned(run);
+        let mut writer = Writer::open(folder.path(), "Asia/Seoul", &[]).unwrap();
+        writer.add(events, Vec::new(), &tally).unwrap();
+        all.extend(run.iter().cloned());
+        assert_eq!(stored(folder.path()), together(&all), "run {number}");
+    }
+}
+
+#[test]
+fn an_id_that_a_client_showed_days_ago_is_not_new_behind_a_log_out() {
+    let first = vec![seen(0, 10, 0, "x", "id-a", "view"), seen(1, 10, 50, "x", "id-b", "view")];
+    let log_out = vec![seen(2, 14, 0, "x", "id-b", "logout"), seen(3, 14, 5, "x", "id-a", "view")];
+    run_by_run(&[first, log_out]);
+}
+
+#[test]
+fn a_late_line_undoes_a_join_of_days_after_it() {
+    let first = vec![seen(0, 10, 0, "x", "id-b", "view")];
+    let log_out = vec![seen(1, 14, 0, "x", "id-b", "logout"), seen(2, 14, 5, "x", "id-a", "view")];
+    let later = vec![seen(3, 16, 5, "x", "id-a", "view")];
+    let late = vec![seen(4, 12, 0, "x", "id-a", "view")];
+    run_by_run(&[first, log_out, later, late]);
+}
+
+#[test]
+fn who_was_somebody_else_before_is_renamed_in_all_days() {
+    // id-a and id-b are met at clients of their own for days before a log-out says that they are one.
+    let before = vec![
+        seen(0, 10, 0, "x", "id-b", "view"),
+        seen(1, 11, 0, "y", "id-a", "view"),
+        seen(2, 12, 0, "y", "id-a", "search"),
+    ];
+    let log_out = vec![seen(3, 14, 0, "x", "id-b", "logout"), seen(4, 14, 5, "x", "id-a", "view")];
+    // And then one who came before either.
+    let late = vec![seen(5, 9 + 1, 30, "z", "id-c", "logout"), seen(6, 10, 40, "z", "id-a", "view")];
+    run_by_run(&[before, log_out, late]);
+}
