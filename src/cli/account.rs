@@ -57,6 +57,8 @@ pub struct Account {
     pub rejects: Vec<Reject>,
     /// The store that was read in the place of logs, and what it holds.
     pub store: Option<String>,
+    /// What has not happened where too many lines are rejected, if that is not that nothing was written.
+    pub instead: Option<&'static str>,
 }
 
 impl Account {
@@ -64,7 +66,7 @@ impl Account {
     pub fn of(files: &[FileScan], seconds: f64, rejects: Vec<Reject>) -> Account {
         let mut tally = Tally::default();
         files.iter().for_each(|file| tally.add(&file.tally));
-        Account { tally, files: files.len(), seconds, rejects, store: None }
+        Account { tally, files: files.len(), seconds, rejects, store: None, instead: None }
     }
 
     /// Adds another scan's, with a look at it alone: the rejects of both are saved, and too many end the run.
@@ -188,13 +190,14 @@ impl Account {
             return Ok(());
         }
         let mut text = format!(
-            "{} of {} rejected, more than {}; nothing was written\n",
+            "{} of {} rejected, more than {}; {}\n",
             thousands(self.tally.rejects()),
             count(self.tally.lines, "line"),
             match limit {
                 Limit::Count(count) => format!("the {} allowed", thousands(count)),
                 Limit::Percent(percent) => format!("the {percent} % allowed"),
-            }
+            },
+            self.instead.unwrap_or("nothing was written"),
         );
         text += &examples(&self.rejects);
         text += "see all with --rejects FILE, allow more with --max-rejects N or N%";

@@ -207,7 +207,9 @@ impl Batches<'_> {
             let (batch, scanned) = self.scan(batch, ingested)?;
             let begin = account.seconds;
             let rejects = scanned.rejects;
-            account.add(Account::of(&scanned.files, 0.0, rejects), self.limit, self.options)?;
+            let instead = Some("they were not stored");
+            let read = Account { instead, ..Account::of(&scanned.files, 0.0, rejects) };
+            account.add(read, self.limit, self.options)?;
             account.seconds = begin;
             let mut total = Tally::default();
             scanned.files.iter().for_each(|file| total.add(&file.tally));

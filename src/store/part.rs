@@ -314,6 +314,14 @@ mod tests {
             assert_eq!(back.booleans("is_bot").get(row), Some(false));
             assert_eq!(back.texts("visitor_id").get(row), None);
         }
+        let reader = SerializedFileReader::new(file.try_clone().unwrap()).unwrap();
+        let group = reader.metadata().row_group(0);
+        for column in group.columns() {
+            let name = column.column_descr().name();
+            assert!(column.statistics().is_some(), "{name}");
+            assert_eq!(column.bloom_filter_offset().is_some(), LOOKED_UP.contains(&name), "{name}");
+        }
+        assert_eq!(group.sorting_columns().map(|columns| columns.len()), Some(1));
         // The first group, reversed, holds the last times.
         let last = events.times("timestamp").values[20];
         assert_eq!(read(file, &names, Some(last)).unwrap().rows, GROUP);
