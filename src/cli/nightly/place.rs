@@ -144,6 +144,8 @@ impl Place {
                 Some(day) if !self.out.join(day).exists() => fs::rename(&path, self.out.join(day))?,
                 Some(_) => remove(&path)?,
                 None if name.starts_with(DAY) && name.ends_with(NEW) => remove(&path)?,
+                // What the job remembers, as far as it was written.
+                None if name.starts_with(".loganalyze-") && name.ends_with(".tmp") => fs::remove_file(&path)?,
                 None => {}
             }
         }
