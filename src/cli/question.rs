@@ -42,6 +42,9 @@ pub struct Question {
     pub wanted: Wanted,
 }
 
+/// How many rows of each of several results are shown one below the other.
+const OVERVIEW: usize = 20;
+
 impl Question {
     /// The one that this SQL answers.
     pub fn of_sql(name: &str, sql: String) -> Question {
@@ -53,6 +56,13 @@ impl Question {
     pub fn of_report(name: &str, report: Report, sql: String) -> Question {
         let Header { title, top, .. } = &report.header;
         Question { title: title.clone(), top: *top, report: Some(report), ..Question::of_sql(name, sql) }
+    }
+
+    /// Shows no more rows than an overview of several questions has room for, unless `--top` says otherwise.
+    pub fn shorten(&mut self) {
+        if self.top == 0 {
+            self.top = OVERVIEW;
+        }
     }
 
     /// Whether it is asked of system logs, not of user activity.

@@ -48,7 +48,7 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
     if name == "ingest" {
         return ingest::run(&options).map(|()| 0);
     }
-    let questions = questions(name, matches, &mut options, file)?;
+    let mut questions = questions(name, matches, &mut options, file)?;
     if options.inputs.is_empty() && options.store.is_none() {
         if options.explain {
             let all: String = questions.iter().map(explanation).collect();
@@ -64,6 +64,10 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
     } else {
         Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)?
     };
+    if target.is_titled() && options.chart.is_none() {
+        // One below the other they are an overview; --top 0 shows all rows.
+        questions.iter_mut().filter(|question| question.report.is_some()).for_each(Question::shorten);
+    }
     let target = if options.chart.is_some() { target.with_pictures(&options)? } else { target };
     answer(questions, &options, &target)?;
     Ok(0)

@@ -119,6 +119,11 @@ impl Target {
         }
     }
 
+    /// Whether results stand one below the other.
+    pub fn is_titled(&self) -> bool {
+        matches!(self.place, Place::Titled)
+    }
+
     /// Whether there is a page beside the files.
     pub fn has_page(&self) -> bool {
         self.page
