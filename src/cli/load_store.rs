@@ -7,7 +7,7 @@ use super::load::{Loaded, Loader, Plan};
 use crate::cloud::is_object;
 use crate::engine::relation::Relation;
 use crate::error::Error;
-use crate::events::{Events, Sessions, derive, derive_of_visitors, with_sources};
+use crate::events::{Events, Sessions, derive, derive_of_visitors};
 use crate::scan::reject::{Reason, Tally};
 use crate::scan::wanted::Wanted;
 use crate::schema::{self, Type};
@@ -119,10 +119,8 @@ impl<'a> Reading<'a> {
         let names = self.names();
         let read = |(day, part): &(Day, &Part)| self.store.read(*day, part, &names, None);
         let pieces: Result<Vec<Events>, Error> = parts.par_iter().map(read).collect();
-        let mut events = match pieces?.into_iter().reduce(joined) {
-            Some(events) => events,
-            None => no_events(with_sources(self.needed)),
-        };
+        let mut events = no_events(Wanted::of(names));
+        pieces?.into_iter().for_each(|piece| events.append(piece));
         if self.needed.has("event_date") {
             derive(&mut events, Wanted::of(["event_date"]), None);
         }
@@ -178,16 +176,6 @@ impl<'a> Reading<'a> {
 fn is_inside(text: &str, networks: &[IpNet]) -> bool {
     let address: Option<std::net::IpAddr> = text.trim().parse().ok();
     address.is_some_and(|address| networks.iter().any(|network| network.contains(&address.to_canonical())))
-}
-
-fn joined(mut all: Events, more: Events) -> Events {
-    for (name, column) in &mut all.columns {
-        if let Some(more) = more.columns.get(name) {
-            column.append(more);
-        }
-    }
-    all.rows += more.rows;
-    all
 }
 
 fn no_events(wanted: Wanted) -> Events {

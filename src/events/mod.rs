@@ -111,6 +111,24 @@ fn clients(events: &Events) -> Vec<u32> {
 }
 
 impl Events {
+    /// Adds the rows of others, which have the same columns and perhaps more; without any column it becomes those.
+    ///
+    /// # Panics
+    /// If they lack a column.
+    pub fn append(&mut self, more: Events) {
+        if self.columns.is_empty() {
+            *self = more;
+            return;
+        }
+        for (name, column) in &mut self.columns {
+            match more.columns.get(name) {
+                Some(more) => column.append(more),
+                None => panic!("the column {name} was not read"),
+            }
+        }
+        self.rows += more.rows;
+    }
+
     /// A text column.
     ///
     /// # Panics

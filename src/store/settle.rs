@@ -151,16 +151,7 @@ impl Window {
 
     fn add(&mut self, place: Place, events: Events) {
         let first = self.events.rows;
-        if self.events.columns.is_empty() {
-            self.events = events;
-        } else {
-            for (name, column) in &mut self.events.columns {
-                if let Some(more) = events.columns.get(name) {
-                    column.append(more);
-                }
-            }
-            self.events.rows += events.rows;
-        }
+        self.events.append(events);
         self.segments.push(Segment { place, rows: first..self.events.rows });
     }
 

@@ -251,13 +251,13 @@ impl Writing<'_> {
 
     /// One file of all.
     fn all(&self, draft: &mut Draft, parts: &[Part], rows: &[u32]) -> Result<Part, Error> {
-        let mut all = Events { columns: BTreeMap::new(), rows: 0 };
+        let mut all = Events::default();
         for (number, part) in parts.iter().enumerate() {
-            append(&mut all, self.stored(number, part)?);
+            all.append(self.stored(number, part)?);
         }
         let stored = all.rows as u32;
         if !rows.is_empty() {
-            append(&mut all, Events { columns: self.events.columns.clone(), rows: self.events.rows });
+            all.append(Events { columns: self.events.columns.clone(), rows: self.events.rows });
         }
         let order = (0..stored).chain(rows.iter().map(|row| stored + row)).collect();
         self.part(draft, &all, order)
@@ -275,17 +275,4 @@ impl Writing<'_> {
         rows.sort_by_key(|&row| times.get(row as usize));
         draft.part(self.day, rows.len() as u64, |out| part::write(events, &rows, out))
     }
-}
-
-fn append(all: &mut Events, more: Events) {
-    if all.columns.is_empty() {
-        *all = more;
-        return;
-    }
-    for (name, column) in &mut all.columns {
-        if let Some(more) = more.columns.get(name) {
-            column.append(more);
-        }
-    }
-    all.rows += more.rows;
 }
