@@ -6,6 +6,7 @@ use crate::invariance::DERIVED;
 use loganalyze::store::Store;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -238,4 +239,54 @@ fn where_no_store_can_be_it_says_so() {
     let stdin = run(["ingest", "-", "--store", text(&logs.path().join("lake"))]);
     assert_eq!(stdin.code, 1);
     assert!(stdin.stderr.contains("standard input cannot be known again"), "{}", stdin.stderr);
+}
+
+/// The program as a user who may write nothing here: another one where this is root, else this one after the rights are gone.
+fn without_rights(folder: &Path) -> Option<Command> {
+    let id = Command::new("id").arg("-u").output().ok()?;
+    if id.stdout != b"0\n" {
+        readable(folder, 0o555);
+        return Some(program());
+    }
+    readable(folder, 0o755);
+    // Root's own folders are closed to others.
+    let copy = folder.join("program");
+    fs::copy(program().get_program(), &copy).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--clear-groups"]).arg(copy);
+    command.output().is_ok().then_some(command)
+}
+
+fn readable(folder: &Path, mode: u32) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        if entry.file_type().unwrap().is_dir() {
+            readable(&entry.path(), mode);
+        }
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_store_that_may_not_be_written_is_read_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (logs, lake) = (folder.path().join("logs"), folder.path().join("lake"));
+    fs::create_dir(&logs).unwrap();
+    append(&logs.join("user_activity.log"), &sample_lines()[..300].concat());
+    ingested(&logs, &lake);
+    let expected = derived_of(&["--store", text(&lake)]);
+    append(&logs.join("user_activity.log"), &sample_lines()[300..400].concat());
+    // Everybody may take the lock, but write nothing else.
+    fs::set_permissions(lake.join("lock"), fs::Permissions::from_mode(0o666)).unwrap();
+    let Some(mut command) = without_rights(folder.path()) else {
+        return skip("no other user to be (setpriv)");
+    };
+    let refused = command.args(["ingest", text(&logs), "--store", text(&lake)]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let mut command = without_rights(folder.path()).unwrap();
+    let read = command.args(DERIVED).args(["--store", text(&lake)]).output().unwrap();
+    readable(folder.path(), 0o755);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write") && said.contains("Permission denied"), "{said}");
+    assert!(String::from_utf8(read.stdout).unwrap() == expected);
+    is_whole(&lake);
 }
