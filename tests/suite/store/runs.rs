@@ -299,3 +299,46 @@ fn several_runs_of_one_big_log_with_little_memory_are_one() {
     let from_logs = stdout([DERIVED, &[text(folder.path())]].concat());
     assert!(stdout([DERIVED, &["--store", text(lake.path())]].concat()) == from_logs);
 }
+
+/// Puts logs into a folder and ingests it.
+fn ingest_files(folder: &Path, files: &[(&str, &[Vec<u8>])]) -> u64 {
+    for (name, lines) in files {
+        let path = folder.join("logs").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, lines.concat()).unwrap();
+    }
+    ingested(&folder.join("logs"), &folder.join("lake"));
+    Store::open(&folder.join("lake")).unwrap().manifest.counts.lines
+}
+
+#[test]
+fn a_log_that_only_begins_as_a_known_one_is_another() {
+    let lines = sample_lines();
+    let folder = tempfile::tempdir().unwrap();
+    let (begin, one, other) = (&lines[..60], &lines[60..120], &lines[120..300]);
+    assert_eq!(ingest_files(folder.path(), &[("web1/user_activity.log", &[begin, one].concat())]), 120);
+    fs::remove_dir_all(folder.path().join("logs/web1")).unwrap();
+    let both = ingest_files(folder.path(), &[("web2/user_activity.log", &[begin, other].concat())]);
+    assert_eq!(both, 120 + 240);
+    // What was compressed when it was read is known by its beginning and its length.
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&[begin, other].concat().concat()).unwrap();
+    fs::remove_dir_all(folder.path().join("logs/web2")).unwrap();
+    let packed = gzip.finish().unwrap();
+    assert_eq!(ingest_files(folder.path(), &[("web3/user_activity.log.1.gz", &[packed])]), both);
+}
+
+#[test]
+fn two_logs_that_were_one_are_two_from_then_on() {
+    let lines = sample_lines();
+    let folder = tempfile::tempdir().unwrap();
+    let (both, one, other) = (&lines[..80], &lines[80..150], &lines[150..190]);
+    assert_eq!(ingest_files(folder.path(), &[("web1/user_activity.log", both)]), 80);
+    let one = [both, one].concat();
+    let other = [both, other].concat();
+    let count =
+        ingest_files(folder.path(), &[("web1/user_activity.log", &one), ("web2/user_activity.log", &other)]);
+    assert_eq!(count, 150 + 120);
+    let of = |from: &[&str]| stdout([DERIVED, from, &["--max-rejects", "100%"]].concat());
+    assert!(of(&["--store", text(&folder.path().join("lake"))]) == of(&[text(&folder.path().join("logs"))]));
+}
