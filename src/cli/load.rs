@@ -242,10 +242,14 @@ impl<'a> Loader<'a> {
 /// Which events are from none of these networks.
 fn elsewhere(events: &Events, networks: &[IpNet]) -> Vec<bool> {
     let addresses = events.texts("ip_address");
-    let inside = |address: IpAddr| networks.iter().any(|network| network.contains(&address.to_canonical()));
-    let inside: Vec<bool> =
-        addresses.dictionary.iter().map(|text| text.trim().parse().is_ok_and(inside)).collect();
+    let inside: Vec<bool> = addresses.dictionary.iter().map(|text| is_inside(text, networks)).collect();
     addresses.codes.iter().map(|&code| code == NULL || !inside[code as usize]).collect()
+}
+
+/// Whether a text is an address of one of these networks.
+pub fn is_inside(text: &str, networks: &[IpNet]) -> bool {
+    let inside = |address: IpAddr| networks.iter().any(|network| network.contains(&address.to_canonical()));
+    text.trim().parse().is_ok_and(inside)
 }
 
 /// One part's events, if there are any.

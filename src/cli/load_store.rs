@@ -3,7 +3,7 @@
 
 use super::account::Account;
 use super::args::{Bots, Common};
-use super::load::{Loaded, Loader, Plan};
+use super::load::{Loaded, Loader, Plan, is_inside};
 use crate::cloud::is_object;
 use crate::engine::relation::Relation;
 use crate::error::Error;
@@ -11,8 +11,7 @@ use crate::events::{Events, Sessions, derive, derive_of_visitors};
 use crate::scan::reject::{Reason, Tally};
 use crate::scan::wanted::Wanted;
 use crate::schema::{self, Type};
-use crate::store::{Day, Manifest, Part, Store};
-use ipnet::IpNet;
+use crate::store::{Day, Manifest, Part, Store, no_events};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -119,7 +118,7 @@ impl<'a> Reading<'a> {
         let names = self.names();
         let read = |(day, part): &(Day, &Part)| self.store.read(*day, part, &names, None);
         let pieces: Result<Vec<Events>, Error> = parts.par_iter().map(read).collect();
-        let mut events = no_events(Wanted::of(names));
+        let mut events = no_events(&names);
         pieces?.into_iter().for_each(|piece| events.append(piece));
         if self.needed.has("event_date") {
             derive(&mut events, Wanted::of(["event_date"]), None);
@@ -170,20 +169,6 @@ impl<'a> Reading<'a> {
         }
         Ok(loader.loaded(relation, Vec::new()))
     }
-}
-
-/// Whether an address is of one of these networks.
-fn is_inside(text: &str, networks: &[IpNet]) -> bool {
-    let address: Option<std::net::IpAddr> = text.trim().parse().ok();
-    address.is_some_and(|address| networks.iter().any(|network| network.contains(&address.to_canonical())))
-}
-
-fn no_events(wanted: Wanted) -> Events {
-    let mut events = Events::default();
-    for name in wanted.names() {
-        events.columns.insert(name, crate::store::no_rows(name));
-    }
-    events
 }
 
 /// What became of all lines that a store was made from.

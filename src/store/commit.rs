@@ -118,11 +118,12 @@ impl Draft {
             None
         };
         self.kept = true;
+        let before = files(store);
         store.manifest = manifest;
         for (from, to) in self.written.iter().filter(|(from, to)| from != to) {
             _ = fs::rename(from, to);
         }
-        _ = tidy(store);
+        before.difference(&files(store)).for_each(|path| remove(path));
         Ok(())
     }
 
@@ -148,13 +149,26 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.kept {
-            for (path, _) in &self.written {
-                _ = place::remove(path);
-                // A day's folder that was made for it; it stays where there is something in it.
-                _ = path.parent().filter(|folder| !is_object(folder)).map(fs::remove_dir);
-            }
+            self.written.iter().for_each(|(path, _)| remove(path));
         }
     }
+}
+
+/// All files that count.
+fn files(store: &Store) -> HashSet<PathBuf> {
+    let days = store.manifest.days.iter();
+    days.flat_map(|(day, files)| {
+        let folder = store.folder.join(EVENTS).join(day.folder());
+        let parts = files.parts.iter().map(move |part| folder.join(&part.name));
+        parts.chain(files.state.iter().map(|state| store.folder.join(STATE).join(&state.name)))
+    })
+    .collect()
+}
+
+/// Removes a file, and its folder if it was the last one there. What stays is removed by the next writer.
+fn remove(path: &Path) {
+    _ = place::remove(path);
+    _ = path.parent().filter(|folder| !is_object(folder)).map(fs::remove_dir);
 }
 
 /// Bytes on their way into a file, counted and summed up.

@@ -25,7 +25,7 @@ pub use day::Day;
 pub use keep::{Forget, Found};
 pub use known::{Known, Reading};
 pub use manifest::{Counts, Files, Hash, Manifest, Part, Source, VERSION};
-pub use part::no_rows;
+pub use part::no_events;
 pub use writer::Writer;
 
 use crate::cloud::is_object;
@@ -92,7 +92,7 @@ impl Store {
     /// The events of a file in these columns; `since` may leave out such that happened before (microseconds).
     ///
     /// # Errors
-    /// `Error::Read` where the file is gone or damaged.
+    /// `Error::Store` where the file is gone or damaged.
     pub fn read(
         &self,
         day: Day,

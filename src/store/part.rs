@@ -179,10 +179,7 @@ fn try_read(file: impl ChunkReader + 'static, names: &[&'static str], since: Opt
     let fields = reader.metadata().file_metadata().schema_descr().columns().to_vec();
     let place = |name: &str| fields.iter().position(|field| field.name() == name);
     let time = place(SORTED_BY);
-    let mut events = Events::default();
-    for name in names {
-        events.columns.insert(name, no_rows(name));
-    }
+    let mut events = no_events(names);
     for number in 0..reader.num_row_groups() {
         let group = reader.get_row_group(number)?;
         if let (Some(since), Some(time)) = (since, time)
@@ -219,8 +216,12 @@ fn last_time(group: &dyn RowGroupReader, at: usize) -> Option<i64> {
     }
 }
 
-/// A column of this name without rows.
-pub fn no_rows(name: &str) -> Column {
+/// These columns without rows.
+pub fn no_events(names: &[&'static str]) -> Events {
+    Events { columns: names.iter().map(|name| (*name, no_rows(name))).collect(), rows: 0 }
+}
+
+fn no_rows(name: &str) -> Column {
     let kind = schema::column(name).map_or_else(|| super::state::kind(name), |column| column.kind);
     match kind {
         Kind::Bigint => Column::Bigint(Values::default()),

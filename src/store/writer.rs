@@ -122,18 +122,13 @@ impl Writer {
     /// As [`Writer::add`].
     pub fn compact(&mut self) -> Result<BTreeSet<Day>, Error> {
         let manifest = self.store.manifest.clone();
-        self.write(self.no_events(), manifest, |parts| parts > 1)
+        self.write(part::no_events(&names()), manifest, |parts| parts > 1)
     }
 
     /// Works out anew what is said of visitors from the first day on that has no state.
     pub(super) fn settle_again(&mut self) -> Result<BTreeSet<Day>, Error> {
         let manifest = self.store.manifest.clone();
-        self.write(self.no_events(), manifest, |_| false)
-    }
-
-    fn no_events(&self) -> Events {
-        let scanned = crate::scan::scan_bytes(b"", &crate::scan::Settings::default());
-        Events { columns: scanned.columns, rows: 0 }
+        self.write(part::no_events(&names()), manifest, |_| false)
     }
 
     /// Writes what is new and what has changed; the files of a day become one where `together` says so of their number.
