@@ -108,7 +108,11 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
     if let Some(comparing) = &question.comparing {
         return compare::evaluate(question, comparing, loaded);
     }
-    let result = rows(question, &loaded.relation)?;
+    let columns: Vec<&str> = question.wanted.names().collect();
+    let result = match question.is_of_system_logs() {
+        true => rows(question, &loaded.relation)?,
+        false => rows(question, &loaded.relation.narrowed(&columns))?,
+    };
     match question.report.as_ref().map(|report| &report.header.columns) {
         None => Ok((engine::as_plain(&result)?, Vec::new())),
         Some(columns) => Ok((

@@ -106,7 +106,9 @@ pub fn asked(mut report: Report, matches: &ArgMatches) -> Result<(Report, Funnel
         funnel.lose_after(step)?;
         report = report::find("funnel-lost-after")?;
     }
-    funnel::check(&funnel, &engine::no_events())?;
+    if values(matches, "step").is_some() || !funnel.exclude.is_empty() {
+        funnel::check(&funnel, &engine::no_events())?;
+    }
     if let Some(column) = funnel.breakdown_column() {
         let what = if funnel.lost_after.is_some() { "page" } else { "name" };
         report.header.chart = Some(format!("heatmap breakdown {what} visitors"));

@@ -4,7 +4,7 @@
 
 use super::functions::context;
 use super::polars::explain;
-use super::relation::Relation;
+use super::relation::{Relation, with_strings};
 use crate::error::Error;
 use crate::events::rows_by_group;
 use crate::report::marked;
@@ -32,13 +32,13 @@ const KEY_TYPES: [&str; 2] = ["account", "ip"];
 /// `Error::Query` where a threshold is missing, or memory gives out.
 pub fn query(sql: &str, events: &Relation) -> Result<DataFrame, Error> {
     let rules = rules(sql)?;
-    result(&rules, events).map_err(|error| explain(&error, &EVENTS))
+    events.answer(|events| result(&rules, events)).map_err(|error| explain(&error, &EVENTS))
 }
 
 fn result(rules: &[Rule], events: &Relation) -> PolarsResult<DataFrame> {
     let mut context = context();
     context.register("events", events.lazy());
-    let tries = events.collect(context.execute(TRIES)?)?;
+    let tries = with_strings(events.collect(context.execute(TRIES)?)?)?;
     let (account, ip) = (tries.column("account")?.str()?, tries.column("ip")?.str()?);
     let (accounts, ips) = rayon::join(|| Names::of(account), || Names::of(ip));
     let who = [accounts, ips];

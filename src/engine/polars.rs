@@ -74,18 +74,35 @@ fn bitmap(valid: &Bits) -> Option<Bitmap> {
     (!valid.all()).then(|| Bitmap::from_u8_vec(valid.to_bytes(), valid.len()))
 }
 
-/// The texts of the codes: views into one copy of the dictionary.
-fn text_series(name: PlSmallStr, texts: Texts) -> PolarsResult<Series> {
-    let dictionary = StringChunked::from_iter_values(name, texts.dictionary.iter());
-    let valid: Bits = texts.codes.iter().map(|&code| code != NULL).collect();
-    // What stands behind a null must be a place in the dictionary all the same.
-    let places = texts.codes.into_iter().map(|code| if code == NULL { 0 } else { code }).collect();
-    let codes = IdxCa::from_vec_validity(PlSmallStr::EMPTY, places, bitmap(&valid));
+/// The texts of the codes: as categories if there are few, whose numbers the codes are then; else as views into one copy of
+/// the dictionary.
+fn text_series(name: PlSmallStr, Texts { mut codes, dictionary }: Texts) -> PolarsResult<Series> {
     if dictionary.is_empty() {
-        return Ok(StringChunked::full_null(dictionary.name().clone(), codes.len()).into_series());
+        return Ok(StringChunked::full_null(name, codes.len()).into_series());
     }
-    Ok(dictionary.take(&codes)?.into_series())
+    let valid = if codes.contains(&NULL) {
+        let valid: Bits = codes.iter().map(|&code| code != NULL).collect();
+        // What stands behind a null must be a place in the dictionary all the same.
+        codes.iter_mut().filter(|code| **code == NULL).for_each(|code| *code = 0);
+        bitmap(&valid)
+    } else {
+        None
+    };
+    if dictionary.len() > codes.len() / ROWS_A_CATEGORY {
+        let codes = IdxCa::from_vec_validity(PlSmallStr::EMPTY, codes, valid);
+        return Ok(StringChunked::from_iter_values(name, dictionary.iter()).take(&codes)?.into_series());
+    }
+    let categories = Categories::random(PlSmallStr::EMPTY, CategoricalPhysical::U32);
+    let mapping = categories.mapping();
+    for text in dictionary.iter() {
+        mapping.insert_cat(text)?;
+    }
+    let codes = UInt32Chunked::from_vec_validity(name, codes, valid).into_series();
+    Series::from_cats_and_dtype(&codes, &DataType::from_categories(categories), false)
 }
+
+/// How many rows of a category there must be on average: where there are fewer, categories gain nothing.
+const ROWS_A_CATEGORY: usize = 16;
 
 /// Runs SQL over the relation that it names: the last statement gives the rows, those before it define what it may name.
 ///
@@ -93,7 +110,7 @@ fn text_series(name: PlSmallStr, texts: Texts) -> PolarsResult<Series> {
 /// `Error::Query` with what Polars does not accept, and a nearer name where a column is unknown.
 pub fn query(sql: &str, rows: &Relation) -> Result<DataFrame, Error> {
     let named = relation_of(sql)?;
-    let result = plan(sql, named, rows.lazy()).and_then(|plan| rows.collect(plan));
+    let result = rows.answer(|rows| rows.collect(plan(sql, named, rows.lazy())?));
     result.map_err(|error| explain(&error, named))
 }
 

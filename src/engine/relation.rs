@@ -12,19 +12,61 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 /// What queries run over.
+#[derive(Clone)]
 pub struct Relation {
     pieces: Vec<LazyFrame>,
     whole: LazyFrame,
     engine: Engine,
+    /// The events, if they are in memory as they were put there.
+    frame: Option<DataFrame>,
+    /// The columns whose texts are Polars' categories.
+    categories: Vec<PlSmallStr>,
     /// Where copies of its files are, which go with it.
     kept: Option<Arc<TempDir>>,
 }
 
 impl Relation {
-    /// Events in memory.
+    /// Events in memory; texts may be categories, which spares a copy of them and much of the work of grouping by them.
     pub fn in_memory(frame: DataFrame) -> Relation {
-        let whole = frame.lazy();
-        Relation { pieces: vec![whole.clone()], whole, engine: Engine::InMemory, kept: None }
+        let whole = frame.clone().lazy();
+        let categories = frame.columns().iter().filter(|column| column.dtype().is_categorical());
+        let categories = categories.map(|column| column.name().clone()).collect();
+        Relation {
+            pieces: vec![whole.clone()],
+            whole,
+            engine: Engine::InMemory,
+            frame: Some(frame),
+            categories,
+            kept: None,
+        }
+    }
+
+    /// What a query over these events gives, with all texts as strings. Polars knows fewer functions of categories than of
+    /// strings, and says so; then the query is run over strings.
+    ///
+    /// # Errors
+    /// What Polars has against it if all texts are strings.
+    pub fn answer(&self, run: impl Fn(&Relation) -> PolarsResult<DataFrame>) -> PolarsResult<DataFrame> {
+        match run(self) {
+            Err(_) if !self.categories.is_empty() => {
+                let strings = self.categories.iter().map(|name| col(name.clone()).cast(DataType::String));
+                let strings: Vec<Expr> = strings.collect();
+                let with_strings = self.map(|events| events.with_columns(&strings));
+                run(&Relation { categories: Vec::new(), ..with_strings })
+            }
+            answer => answer,
+        }
+        .and_then(with_strings)
+    }
+
+    /// The events with nothing but these columns, if they are in memory as they were put there; else as they are. Each step
+    /// of a plan has a schema of its own, which takes the longer the more columns there are.
+    pub fn narrowed(&self, columns: &[&'static str]) -> Relation {
+        let narrow = |frame: &DataFrame| frame.select(columns.iter().copied()).ok();
+        match self.frame.as_ref().and_then(narrow) {
+            Some(frame) if !columns.is_empty() => Relation::in_memory(frame),
+            _ => self.clone(),
+        }
     }
 
     /// Whether the events are in memory.
@@ -63,7 +105,7 @@ impl Relation {
             .collect::<PolarsResult<_>>()
             .map_err(unreadable)?;
         let pieces = paths.iter().map(|path| scan(vec![path.clone()])).collect::<Result<_, _>>()?;
-        Ok(Relation { pieces, whole: scan(paths)?, engine: Engine::Streaming, kept: None })
+        Ok(Relation { pieces, whole: scan(paths)?, engine: Engine::Streaming, frame: None, categories: Vec::new(), kept: None })
     }
 
     /// The same, with the folder that its files are in.
@@ -77,6 +119,8 @@ impl Relation {
             pieces: self.pieces.iter().cloned().map(&change).collect(),
             whole: change(self.whole.clone()),
             engine: self.engine,
+            frame: None,
+            categories: self.categories.clone(),
             kept: self.kept.clone(),
         }
     }
@@ -166,6 +210,15 @@ impl Relation {
     }
 }
 
+/// The same rows, with texts that are categories as strings.
+pub(super) fn with_strings(mut rows: DataFrame) -> PolarsResult<DataFrame> {
+    let categories = rows.columns().iter().filter(|column| column.dtype().is_categorical());
+    for column in categories.cloned().collect::<Vec<_>>() {
+        rows.with_column(column.cast(&DataType::String)?)?;
+    }
+    Ok(rows)
+}
+
 /// Whether an event is of this time, microseconds.
 fn inside(range: &Range<i64>) -> Expr {
     let at = |time: i64| lit(time).cast(data_type(Type::Timestamp));
@@ -184,7 +237,8 @@ impl Table {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn add(&mut self, mut frame: DataFrame) -> Result<(), Error> {
+    pub fn add(&mut self, frame: DataFrame) -> Result<(), Error> {
+        let mut frame = with_strings(frame).map_err(temporary)?;
         let file = tempfile::tempfile().map_err(Error::Temporary)?;
         ParquetWriter::new(file.try_clone().map_err(Error::Temporary)?)
             .with_compression(ParquetCompression::Snappy)
@@ -202,7 +256,7 @@ impl Table {
     pub fn finish(self) -> Result<Relation, Error> {
         let copy = |file: &File| file.try_clone().map_err(Error::Temporary);
         let pieces = self.files.iter().map(|file| scan(vec![copy(file)?])).collect::<Result<_, _>>()?;
-        Ok(Relation { pieces, whole: scan(self.files)?, engine: Engine::Streaming, kept: None })
+        Ok(Relation { pieces, whole: scan(self.files)?, engine: Engine::Streaming, frame: None, categories: Vec::new(), kept: None })
     }
 }
 

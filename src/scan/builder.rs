@@ -142,6 +142,18 @@ impl RowBuilder {
         }
     }
 
+    /// The fields that rows are built from.
+    pub fn needed(&self) -> impl Iterator<Item = Field> {
+        let of_column = |plan: &Plan| match plan.from {
+            From::Key => vec![plan.field],
+            From::Shape => vec![RESPONSE_STATUS, EVENT_TYPE, METHOD],
+            From::Client => vec![IP_ADDRESS, USER_AGENT],
+            From::Agent => vec![USER_AGENT],
+        };
+        let time = self.settings.range.is_some().then_some(TIMESTAMP);
+        self.columns.iter().flat_map(of_column).chain(IDS).chain(time)
+    }
+
     /// Adds the row of an event.
     pub fn push(&mut self, bytes: &[u8], tokens: &Tokens, tally: &mut Tally) {
         tally.ids_out_of_range += ids_out_of_range(bytes, tokens);

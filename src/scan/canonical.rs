@@ -1,161 +1,314 @@
 //! A quick walk over lines in the form in which Python's `json.dumps` writes them: `{"key": value, "key": value}`, no
-//! other white space. Where a string ends is read off the places of the stops instead of being searched, so that the
-//! processor can work on several keys at a time.
+//! other white space. Keys are compared with those of the lines before, and strings are searched for their end 32 bytes
+//! at a time.
 //!
 //! It only ever says yes: a line that it accepts, the general walk of [`super::json`] accepts with the same tokens, and
 //! what it does not know it leaves to that walk. Knows neither columns' types nor what becomes of the tokens.
 
-use super::fields::{Field, Fields, Previous};
-use super::json::{Kind, Token, Tokens, Walker};
-use super::stops::Marks;
+use super::fields::Fields;
+use super::json::{Kind, Open, Token, Tokens, closing};
+use super::shapes::{END, Shapes, Step, UNKNOWN};
+use super::stops::{Kernel, Look, Portable, Task, WINDOW, Windows};
 
-/// Walks over the object that begins at `start` and ends the line. `stop` is the number of the first stop at or behind
-/// `start`.
+/// A line that was walked over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walked {
+    /// Where the next line begins.
+    pub next: usize,
+    /// Whether it holds nothing but ASCII. If not, it is still to be checked whether it is UTF-8.
+    pub is_ascii: bool,
+}
+
+/// Walks over the object that begins at `start` and ends the line, in a buffer that is padded (see [`super::stops::pad`]).
 ///
-/// Returns where the next line begins and the number of the first stop there; `None` if the line is not in this form,
-/// whether it is JSON or not.
+/// Returns `None` if the line is not in this form, whether it is JSON or not.
+#[inline]
 pub fn object_line(
+    kernel: Kernel,
     bytes: &[u8],
-    marks: &Marks,
     start: usize,
-    mut stop: usize,
     fields: &mut Fields,
+    shapes: &mut Shapes,
     tokens: &mut Tokens,
-) -> Option<(usize, usize)> {
-    let places = marks.places.as_slice();
-    let mut previous = Previous::NONE;
-    // At the brace, later at the comma, before a key; `places[stop]` is the first stop behind it.
-    let mut at = start;
-    tokens.clear();
-    loop {
-        let is_first = at == start;
-        let (field, length) = match fields.guess(bytes, at, previous, is_first) {
-            Some((field, length)) => (Some(field), length),
-            None if bytes[at..].starts_with(b"}\n") => return Some((at + 2, stop + 1)),
-            None => other_key(bytes, places, at, stop, fields, previous, is_first)?,
-        };
-        at += length;
-        // Behind the two quotes of the key.
-        stop += 2;
-        let (token, behind) = match bytes[at] {
-            b'"' => {
-                let mut kind = Kind::Text;
-                stop += 1;
-                if bytes[places[stop] as usize] != b'"' {
-                    stop = closing_quote(bytes, places, stop)?;
-                    kind = Kind::EscapedText;
-                }
-                let end = places[stop];
-                stop += 1;
-                (Token { kind, start: at as u32 + 1, end }, end as usize + 1)
-            }
-            b'{' | b'[' if !matches!(&bytes[at + 1], b'}' | b']') => {
-                let token;
-                (token, stop) = nested(bytes, marks, at, stop)?;
-                (token, token.end as usize)
-            }
-            first => {
-                let end = value_end(bytes, places[stop] as usize);
-                let kind = scalar(first, bytes.get(at..end)?)?;
-                (Token { kind, start: at as u32, end: end as u32 }, end)
-            }
-        };
-        if let Some(field) = field {
-            tokens.set(field, token);
-            previous = previous.then(field);
-        }
-        at = behind;
-    }
+) -> Option<Walked> {
+    kernel.run(Line { bytes, start, fields, shapes, tokens })
 }
 
-/// The field of a key that was not guessed, and how many bytes it takes with what stands around it.
-#[cold]
-fn other_key(
-    bytes: &[u8],
-    places: &[u32],
+struct Line<'a> {
+    bytes: &'a [u8],
+    start: usize,
+    fields: &'a mut Fields,
+    shapes: &'a mut Shapes,
+    tokens: &'a mut Tokens,
+}
+
+/// How far a walk has come.
+#[derive(Clone, Copy)]
+struct Walk {
+    /// At the brace, later at the comma, before a key.
     at: usize,
-    stop: usize,
-    fields: &mut Fields,
-    previous: Previous,
-    is_first: bool,
-) -> Option<(Option<Field>, usize)> {
-    let (start, end) = (places[stop] as usize, *places.get(stop + 1)? as usize);
-    let before: &[u8] = if is_first { b"{\"" } else { b", \"" };
-    if &bytes[at..=start] != before || bytes[end..].first_chunk() != Some(b"\": ") {
-        return None;
-    }
-    Some((fields.find(&bytes[start + 1..end], Kind::Text, previous), end + 3 - at))
+    /// The number of the step that is likely next.
+    step: usize,
+    /// Bits that are set if there was a byte above 0x7f.
+    above_ascii: u32,
 }
 
-/// The object or array at `at`, and the number of the first stop behind it.
-#[inline(never)]
-fn nested(bytes: &[u8], marks: &Marks, at: usize, mut stop: usize) -> Option<(Token, usize)> {
-    let mut walker = Walker::new(bytes, &marks.bits);
-    walker.at = at;
-    let kind = walker.nested().ok()?;
-    while (marks.places[stop] as usize) < walker.at {
-        stop += 1;
-    }
-    Some((Token { kind, start: at as u32, end: walker.at as u32 }, stop))
-}
+impl Task for Line<'_> {
+    type Output = Option<Walked>;
 
-/// Where a value ends if the next stop behind it, `next`, is where it is in this form: at the quote of the next key or at
-/// the end of the line.
-#[inline]
-fn value_end(bytes: &[u8], next: usize) -> usize {
-    next - if bytes[next] == b'"' { 2 } else { 1 }
-}
-
-/// What a value without stops is.
-#[inline]
-fn scalar(first: u8, value: &[u8]) -> Option<Kind> {
-    match first {
-        b'n' => (value == b"null").then_some(Kind::Null),
-        b't' => (value == b"true").then_some(Kind::True),
-        b'f' => (value == b"false").then_some(Kind::False),
-        b'{' => (value == b"{}").then_some(Kind::Object),
-        b'[' => (value == b"[]").then_some(Kind::Array),
-        _ => number(value),
+    #[inline(always)]
+    fn run<W: Windows>(self) -> Option<Walked> {
+        let Line { bytes, start, fields, shapes, tokens } = self;
+        let mut walk = Walk { at: start, step: 0, above_ascii: 0 };
+        tokens.clear();
+        while !known_steps::<W>(bytes, shapes.steps(), tokens, &mut walk)?
+            && !new_step(bytes, start, fields, shapes, tokens, &mut walk)?
+        {}
+        Some(Walked { next: walk.at, is_ascii: walk.above_ascii == 0 })
     }
 }
 
-/// A number without sign and exponent.
-#[inline]
-fn number(value: &[u8]) -> Option<Kind> {
-    let whole = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if whole == 0 || whole > 1 && value[0] == b'0' {
-        return None;
-    }
-    match &value[whole..] {
-        [] => Some(Kind::Integer),
-        [b'.', fraction @ ..] => {
-            (!fraction.is_empty() && fraction.iter().all(u8::is_ascii_digit)).then_some(Kind::Float)
+/// Walks on as long as there are known steps; whether the line ended then.
+#[inline(always)]
+fn known_steps<W: Windows>(
+    bytes: &[u8],
+    steps: &[Step],
+    tokens: &mut Tokens,
+    walk: &mut Walk,
+) -> Option<bool> {
+    let Walk { mut at, mut step, mut above_ascii } = *walk;
+    let ended = 'line: loop {
+        let window = window(bytes, at)?;
+        let place = step;
+        let Some(mut known) = steps.get(step) else { break false };
+        while !known.matches::<W>(window) {
+            if known.other == 0 {
+                step = place;
+                break 'line false;
+            }
+            step = usize::from(known.other);
+            known = &steps[step];
         }
-        _ => None,
+        at += usize::from(known.length);
+        if known.meaning == END {
+            break true;
+        }
+        let token;
+        (token, at) = value::<W>(bytes, at, &mut above_ascii)?;
+        if let Some(field) = known.field() {
+            tokens.set(field, token);
+        }
+        step += 1;
+    };
+    *walk = Walk { at, step, above_ascii };
+    Some(ended)
+}
+
+/// Walks over a step that was not known at this place, and learns it: a key with its value, or the line's end; whether it was
+/// the end.
+#[cold]
+#[inline(never)]
+fn new_step(
+    bytes: &[u8],
+    start: usize,
+    fields: &mut Fields,
+    shapes: &mut Shapes,
+    tokens: &mut Tokens,
+    walk: &mut Walk,
+) -> Option<bool> {
+    const END_OF_LINE: &[u8] = b"}\n";
+    let Walk { at, step, above_ascii } = walk;
+    if bytes[*at..].starts_with(END_OF_LINE) {
+        shapes.learn(*step, END_OF_LINE, END);
+        *at += END_OF_LINE.len();
+        return Some(true);
+    }
+    let before: &[u8] = if *at == start { b"{\"" } else { b", \"" };
+    let key = *at + before.len();
+    if bytes.get(*at..key)? != before {
+        return None;
+    }
+    let (end, kind) = string_end::<Portable>(bytes, key, above_ascii)?;
+    if kind != Kind::Text || !bytes[end..].starts_with(b"\": ") {
+        return None;
+    }
+    let field = fields.find(&bytes[key..end], kind);
+    let meaning = field.map_or(UNKNOWN, |field| field.0);
+    let (token, behind) = value::<Portable>(bytes, end + 3, above_ascii)?;
+    *step = shapes.learn(*step, &bytes[*at..end + 3], meaning);
+    if let Some(field) = field {
+        tokens.set(field, token);
+    }
+    *at = behind;
+    Some(false)
+}
+
+#[inline(always)]
+fn window(bytes: &[u8], at: usize) -> Option<&[u8; WINDOW]> {
+    bytes.get(at..)?.first_chunk()
+}
+
+/// The value that begins at `at`, and where it ends.
+#[inline(always)]
+fn value<W: Windows>(bytes: &[u8], at: usize, above_ascii: &mut u32) -> Option<(Token, usize)> {
+    let first = bytes[at];
+    if first == b'"' {
+        let (end, kind) = string_end::<W>(bytes, at + 1, above_ascii)?;
+        return Some((Token { kind, start: at as u32 + 1, end: end as u32 }, end + 1));
+    }
+    let (kind, end) = if first.is_ascii_digit() {
+        let (kind, length) = number::<W>(window(bytes, at)?)?;
+        (kind, at + length)
+    } else {
+        other_value(bytes, at, above_ascii)?
+    };
+    Some((Token { kind, start: at as u32, end: end as u32 }, end))
+}
+
+/// A value that is neither text nor number, and where it ends.
+#[inline(always)]
+fn other_value(bytes: &[u8], at: usize, above_ascii: &mut u32) -> Option<(Kind, usize)> {
+    if let Some(found) = word(bytes, at) {
+        return Some(found);
+    }
+    let kind = match bytes[at] {
+        b'{' => Kind::Object,
+        b'[' => Kind::Array,
+        _ => return None,
+    };
+    Some((kind, nested(bytes, at, above_ascii)?))
+}
+
+/// A value that holds nothing and is neither text nor number, and where it ends.
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> Option<(Kind, usize)> {
+    let (kind, word): (_, &[u8]) = match bytes[at] {
+        b'n' => (Kind::Null, b"null"),
+        b't' => (Kind::True, b"true"),
+        b'f' => (Kind::False, b"false"),
+        b'{' => (Kind::Object, b"{}"),
+        b'[' => (Kind::Array, b"[]"),
+        _ => return None,
+    };
+    bytes[at..].starts_with(word).then_some((kind, at + word.len()))
+}
+
+/// Where the object or array that begins at `at` ends.
+#[inline(never)]
+fn nested(bytes: &[u8], mut at: usize, above_ascii: &mut u32) -> Option<usize> {
+    let mut open = Open::default();
+    loop {
+        // At the begin of a value.
+        let is_object = bytes[at] == b'{';
+        if bytes[at] == b'"' {
+            at = string_end::<Portable>(bytes, at + 1, above_ascii)?.0 + 1;
+        } else if bytes[at].is_ascii_digit() {
+            at += number::<Portable>(window(bytes, at)?)?.1;
+        } else if let Some((_, end)) = word(bytes, at) {
+            at = end;
+        } else if !is_object && bytes[at] != b'[' {
+            return None;
+        } else {
+            open.push(is_object);
+            at += 1;
+            if is_object {
+                at = key_end(bytes, at, above_ascii)?;
+            }
+            continue;
+        }
+        // Behind a value: close what ends here, then go on to the next value.
+        loop {
+            let Some(is_object) = open.last() else { return Some(at) };
+            if bytes[at] == closing(is_object) {
+                open.pop();
+                at += 1;
+            } else if bytes[at..].starts_with(b", ") {
+                at += 2;
+                if is_object {
+                    at = key_end(bytes, at, above_ascii)?;
+                }
+                break;
+            } else {
+                return None;
+            }
+        }
     }
 }
 
-/// The number of the stop that closes a string, of which the stop `stop` is no quote.
-#[inline(never)]
-fn closing_quote(bytes: &[u8], places: &[u32], mut stop: usize) -> Option<usize> {
+/// Where the key that begins at `at` ends, with its colon and the space behind it.
+fn key_end(bytes: &[u8], at: usize, above_ascii: &mut u32) -> Option<usize> {
+    if bytes[at] != b'"' {
+        return None;
+    }
+    let (end, _) = string_end::<Portable>(bytes, at + 1, above_ascii)?;
+    bytes[end..].starts_with(b"\": ").then_some(end + 3)
+}
+
+/// A number without sign and exponent, and how many bytes it has, if they are fewer than there are here, of which the first is
+/// a digit. It looks at all of them at once, because where a number ends is hard to guess for the processor.
+#[inline(always)]
+fn number<W: Windows>(bytes: &[u8; WINDOW]) -> Option<(Kind, usize)> {
+    let [digits, dots] = W::digits_and_dots(bytes);
+    let length = (digits | dots).trailing_ones();
+    let all = 1u32.checked_shl(length)? - 1;
+    let dots = dots & all;
+    let leading_zero = bytes[0] == b'0' && digits & 0b10 != 0;
+    if leading_zero {
+        return None;
+    }
+    let length = length as usize;
+    if dots == 0 {
+        return Some((Kind::Integer, length));
+    }
+    let ends_with_digit = dots <= all >> 1;
+    (dots.is_power_of_two() && ends_with_digit).then_some((Kind::Float, length))
+}
+
+/// Where the closing quote of the string is whose text begins at `at`, and whether it has escapes.
+#[inline(always)]
+fn string_end<W: Windows>(bytes: &[u8], mut at: usize, above_ascii: &mut u32) -> Option<(usize, Kind)> {
     loop {
-        let at = places[stop] as usize;
+        let Look { stops, above_ascii: above } = W::look(window(bytes, at)?);
+        *above_ascii |= above;
+        if stops == 0 {
+            at += WINDOW;
+            continue;
+        }
+        at += stops.trailing_zeros() as usize;
+        if bytes[at] == b'"' {
+            return Some((at, Kind::Text));
+        }
+        return Some((escaped_end(bytes, at, above_ascii)?, Kind::EscapedText));
+    }
+}
+
+/// Where the closing quote of a string is, from a place on where there is no plain character.
+#[inline(never)]
+fn escaped_end(bytes: &[u8], mut at: usize, above_ascii: &mut u32) -> Option<usize> {
+    loop {
         match bytes[at] {
-            b'"' => return Some(stop),
+            b'"' => return Some(at),
             b'\\' => match bytes[at + 1] {
-                // What is escaped is a stop of its own.
-                b'"' | b'\\' => stop += 2,
-                b'/' | b'b' | b'f' | b'n' | b'r' | b't' => stop += 1,
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
                 b'u' => {
                     let digits: &[u8; 4] = bytes[at + 2..].first_chunk()?;
                     if !digits.iter().all(u8::is_ascii_hexdigit) {
                         return None;
                     }
-                    stop += 1;
+                    at += 6;
                 }
                 _ => return None,
             },
-            _ => return None,
+            0..0x20 => return None,
+            _ => loop {
+                let Look { stops, above_ascii: above } = Portable::look(window(bytes, at)?);
+                *above_ascii |= above;
+                if stops != 0 {
+                    at += stops.trailing_zeros() as usize;
+                    break;
+                }
+                at += WINDOW;
+            },
         }
     }
 }

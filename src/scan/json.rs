@@ -2,7 +2,8 @@
 //! top-level key is noted as a [`Token`], nothing is copied. Depth is limited by memory only.
 //! Knows neither columns' types nor what becomes of the tokens.
 
-use super::fields::{Field, Fields, Previous};
+use super::fields::{Field, Fields};
+use super::stops::Marks;
 
 /// Why a line is no JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,9 @@ pub enum Fault {
 }
 
 /// What a value is.
+// As wide as the numbers beside it in a token, so that there is no padding to be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u32)]
 pub enum Kind {
     /// `null`
     #[default]
@@ -86,10 +89,10 @@ impl Tokens {
     }
 }
 
-/// A buffer whose stops are marked (see [`super::stops`]), padded with newlines, and a place in it.
+/// A buffer, of which a line's stops are marked (see [`super::stops`]), padded with newlines, and a place in the line.
 pub struct Walker<'a> {
     bytes: &'a [u8],
-    marks: &'a [u64],
+    marks: &'a Marks,
     /// The place that the walk has come to; after a fault, where it is.
     pub at: usize,
 }
@@ -102,7 +105,7 @@ fn is_space(byte: u8) -> bool {
 
 impl<'a> Walker<'a> {
     /// A walker at the beginning of `bytes`.
-    pub fn new(bytes: &'a [u8], marks: &'a [u64]) -> Self {
+    pub fn new(bytes: &'a [u8], marks: &'a Marks) -> Self {
         Walker { bytes, marks, at: 0 }
     }
 
@@ -129,14 +132,12 @@ impl<'a> Walker<'a> {
             self.at += 1;
             return Ok(());
         }
-        let mut previous = Previous::NONE;
         loop {
             let name = self.key()?;
-            let field = fields.find(&self.bytes[name.start as usize..name.end as usize], name.kind, previous);
+            let field = fields.find(&self.bytes[name.start as usize..name.end as usize], name.kind);
             let token = self.value()?;
             if let Some(field) = field {
                 tokens.set(field, token);
-                previous = previous.then(field);
             }
             self.skip_space();
             match self.peek() {
@@ -212,7 +213,7 @@ impl<'a> Walker<'a> {
     pub(super) fn string(&mut self) -> Result<Token, Fault> {
         let start = self.at + 1;
         let mut kind = Kind::Text;
-        self.at = self.next_stop(start);
+        self.at = self.marks.next_stop(start);
         loop {
             match self.peek() {
                 b'"' => {
@@ -222,24 +223,12 @@ impl<'a> Walker<'a> {
                 b'\\' => {
                     kind = Kind::EscapedText;
                     self.escape()?;
-                    self.at = self.next_stop(self.at);
+                    self.at = self.marks.next_stop(self.at);
                 }
                 b'\n' => return Err(Fault::Truncated),
                 _ => return Err(Fault::Syntax("control characters in a string must be escaped")),
             }
         }
-    }
-
-    /// The first quote, backslash or control character at or behind `from`; the padding always has one.
-    #[inline(always)]
-    fn next_stop(&self, from: usize) -> usize {
-        let mut word = from / 64;
-        let mut bits = self.marks[word] & (u64::MAX << (from % 64));
-        while bits == 0 {
-            word += 1;
-            bits = self.marks[word];
-        }
-        word * 64 + bits.trailing_zeros() as usize
     }
 
     fn escape(&mut self) -> Result<(), Fault> {
@@ -299,20 +288,20 @@ impl<'a> Walker<'a> {
         Ok(kind)
     }
 
-    /// An object or array with all that it holds; the stack is a vector, so that no depth can overflow it.
+    /// An object or array with all that it holds; what is open is not on the stack, so that no depth can overflow it.
     pub(super) fn nested(&mut self) -> Result<Kind, Fault> {
         let outer = if self.peek() == b'{' { Kind::Object } else { Kind::Array };
-        let mut open: Vec<u8> = Vec::new();
+        let mut open = Open::default();
         loop {
             // At the beginning of a value.
             let opening = self.peek();
             if matches!(opening, b'{' | b'[') {
                 self.at += 1;
                 self.skip_space();
-                let closing = if opening == b'{' { b'}' } else { b']' };
-                if self.peek() != closing {
-                    open.push(closing);
-                    if opening == b'{' {
+                let is_object = opening == b'{';
+                if self.peek() != closing(is_object) {
+                    open.push(is_object);
+                    if is_object {
                         self.key()?;
                     }
                     continue;
@@ -323,11 +312,11 @@ impl<'a> Walker<'a> {
             }
             // Behind a value: close what ends here, then go on to the next value.
             loop {
-                let Some(&closing) = open.last() else { return Ok(outer) };
+                let Some(is_object) = open.last() else { return Ok(outer) };
                 self.skip_space();
                 match self.peek() {
                     b',' => break,
-                    byte if byte == closing => {
+                    byte if byte == closing(is_object) => {
                         self.at += 1;
                         open.pop();
                     }
@@ -336,9 +325,50 @@ impl<'a> Walker<'a> {
             }
             self.at += 1;
             self.skip_space();
-            if open.last() == Some(&b'}') {
+            if open.last() == Some(true) {
                 self.key()?;
             }
+        }
+    }
+}
+
+/// What ends an object or else an array.
+#[inline]
+pub(super) fn closing(is_object: bool) -> u8 {
+    if is_object { b'}' } else { b']' }
+}
+
+/// What is open, a bit each: whether it is an object. The 64 innermost ones need no memory of their own.
+#[derive(Default)]
+pub(super) struct Open {
+    innermost: u64,
+    depth: usize,
+    outer: Vec<u64>,
+}
+
+impl Open {
+    #[inline]
+    pub(super) fn push(&mut self, is_object: bool) {
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.outer.push(self.innermost);
+        }
+        self.innermost = self.innermost << 1 | u64::from(is_object);
+        self.depth += 1;
+    }
+
+    #[inline]
+    pub(super) fn last(&self) -> Option<bool> {
+        (self.depth > 0).then_some(self.innermost & 1 == 1)
+    }
+
+    #[inline]
+    pub(super) fn pop(&mut self) {
+        self.innermost >>= 1;
+        self.depth = self.depth.saturating_sub(1);
+        if self.depth.is_multiple_of(64)
+            && let Some(outer) = self.outer.pop()
+        {
+            self.innermost = outer;
         }
     }
 }

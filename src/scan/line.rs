@@ -8,6 +8,7 @@ use super::column::Dictionary;
 use super::fields::Fields;
 use super::json::{Fault, Tokens, Walker};
 use super::reject::{LONGEST_TEXT, Reason, Reject, Tally};
+use super::shapes::Shapes;
 use super::stops::{Kernel, Marks, pad};
 use super::wrapper::{self, Begin};
 use memchr::{memchr, memrchr};
@@ -32,6 +33,7 @@ pub struct Chunk {
 /// Reads chunk after chunk in buffers that it keeps; one for each thread.
 pub struct LineReader {
     fields: Fields,
+    shapes: Shapes,
     tokens: Tokens,
     builder: RowBuilder,
     kernel: Kernel,
@@ -67,10 +69,12 @@ impl Verdict {
 
 impl LineReader {
     pub fn new(settings: &Settings) -> Self {
+        let builder = RowBuilder::new(settings.rows.clone());
         LineReader {
-            fields: Fields::default(),
+            fields: Fields::of(builder.needed()),
+            shapes: Shapes::default(),
             tokens: Tokens::default(),
-            builder: RowBuilder::new(settings.rows.clone()),
+            builder,
             kernel: settings.kernel,
             keep_all_rejects: settings.keep_all_rejects,
             redaction: settings.rows.redaction.clone(),
@@ -105,19 +109,15 @@ impl LineReader {
             self.reject(bytes, info.offset, Verdict::new(Reason::TooLong, 0));
         } else {
             pad(bytes);
-            let mut marks = std::mem::take(&mut self.marks);
-            self.kernel.mark(bytes, &mut marks);
-            let all_utf8 = marks.is_ascii || simdutf8::basic::from_utf8(bytes).is_ok();
-            let (mut at, mut stop) = (0, 0);
             let whole =
                 if info.grows { memrchr(b'\n', &bytes[..length]).map_or(0, |at| at + 1) } else { length };
+            let mut at = 0;
             while at < whole {
-                (at, stop) = self.next_line(bytes, &marks, (at, stop), all_utf8, info.offset);
+                at = self.next_line(bytes, at, info.offset);
             }
             if at < length {
-                self.last_line(bytes, &marks.bits, at..length, all_utf8, info.offset);
+                self.last_line(bytes, at..length, info.offset);
             }
-            self.marks = marks;
         }
         Chunk {
             tally: std::mem::take(&mut self.tally),
@@ -126,38 +126,27 @@ impl LineReader {
         }
     }
 
-    /// Reads the line that begins at a place, whose first stop has a number; returns both of the next one.
+    /// Reads the line that begins at `start` and returns where the next one begins.
     #[inline]
-    fn next_line(
-        &mut self,
-        bytes: &[u8],
-        marks: &Marks,
-        (start, mut stop): (usize, usize),
-        all_utf8: bool,
-        offset: u64,
-    ) -> (usize, usize) {
+    fn next_line(&mut self, bytes: &[u8], start: usize, offset: u64) -> usize {
+        let LineReader { kernel, fields, shapes, tokens, .. } = self;
         if bytes[start] == b'{'
-            && let Some(next) =
-                canonical::object_line(bytes, marks, start, stop, &mut self.fields, &mut self.tokens)
-            && (all_utf8 || check_utf8(bytes, start, next.0).is_ok())
+            && let Some(walked) = canonical::object_line(*kernel, bytes, start, fields, shapes, tokens)
+            && (walked.is_ascii || check_utf8(bytes, start, walked.next).is_ok())
         {
             self.tally.lines += 1;
             self.builder.push(bytes, &self.tokens, &mut self.tally);
             self.tally.events += 1;
-            return next;
+            return walked.next;
         }
-        let next = self.line(bytes, &marks.bits, start, all_utf8, offset);
-        while marks.places.get(stop).is_some_and(|&place| (place as usize) < next) {
-            stop += 1;
-        }
-        (next, stop)
+        self.line(bytes, start, offset)
     }
 
     /// Reads the last line of a file that may still be written to, which has no newline yet: it is an event, or left for
     /// later.
-    fn last_line(&mut self, bytes: &[u8], marks: &[u64], line: Range<usize>, all_utf8: bool, offset: u64) {
+    fn last_line(&mut self, bytes: &[u8], line: Range<usize>, offset: u64) {
         let (before, rejects) = (self.tally.clone(), self.rejects.len());
-        self.line(bytes, marks, line.start, all_utf8, offset);
+        self.line(bytes, line.start, offset);
         if self.tally.events == before.events {
             let waiting = line.len() as u64;
             self.tally = Tally { bytes: before.bytes - waiting, waiting, ..before };
@@ -166,50 +155,44 @@ impl LineReader {
     }
 
     /// Reads the line that begins at `start`, whatever its form, and returns where the next one begins.
-    fn line(&mut self, bytes: &[u8], marks: &[u64], start: usize, all_utf8: bool, offset: u64) -> usize {
+    fn line(&mut self, bytes: &[u8], start: usize, offset: u64) -> usize {
         self.tally.lines += 1;
-        let mut walker = Walker::new(bytes, marks);
+        let end = start + line_length(bytes, start);
+        let mut marks = std::mem::take(&mut self.marks);
+        self.kernel.mark(bytes, start..end + 1, &mut marks);
+        let mut walker = Walker::new(bytes, &marks);
         walker.at = content_begin(bytes, start);
         let verdict = match bytes[walker.at] {
             b'\n' => {
                 self.tally.blank += 1;
-                return walker.at + 1;
+                Ok(())
             }
-            b'{' if wrapper::may_be_docker(&bytes[walker.at..]) => {
-                self.docker_line(&mut walker, bytes, all_utf8)
-            }
-            b'{' => self.object(&mut walker, bytes, start, all_utf8),
-            _ => self.wrapped_line(&mut walker, bytes, all_utf8),
+            b'{' if wrapper::may_be_docker(&bytes[walker.at..]) => self.docker_line(&mut walker, bytes),
+            b'{' => self.object(&mut walker, bytes, start),
+            _ => self.wrapped_line(&mut walker, bytes),
         };
-        let Err(verdict) = verdict else { return walker.at };
-        let end = start + line_length(bytes, start);
-        // What is not even text is that before anything else, whatever the chunk around it is.
-        let verdict = if all_utf8 { verdict } else { check_utf8(bytes, start, end).err().unwrap_or(verdict) };
-        self.reject(&bytes[start..end], offset + start as u64, verdict);
+        self.marks = marks;
+        if let Err(verdict) = verdict {
+            // What is not even text is that before anything else.
+            let verdict = check_utf8(bytes, start, end).err().unwrap_or(verdict);
+            self.reject(&bytes[start..end], offset + start as u64, verdict);
+        }
         end + 1
     }
 
     /// An object at the walker, in a line that began at `start`.
-    fn object(
-        &mut self,
-        walker: &mut Walker,
-        bytes: &[u8],
-        start: usize,
-        all_utf8: bool,
-    ) -> Result<(), Verdict> {
+    fn object(&mut self, walker: &mut Walker, bytes: &[u8], start: usize) -> Result<(), Verdict> {
         walker
             .object_line(&mut self.fields, &mut self.tokens)
             .map_err(|fault| Verdict::of(fault, walker.at - start))?;
-        if !all_utf8 {
-            check_utf8(bytes, start, walker.at)?;
-        }
+        check_utf8(bytes, start, walker.at)?;
         self.builder.push(bytes, &self.tokens, &mut self.tally);
         self.tally.events += 1;
         Ok(())
     }
 
     /// A line that does not begin with a brace: Fluentd's, CRI's, or none of ours.
-    fn wrapped_line(&mut self, walker: &mut Walker, bytes: &[u8], all_utf8: bool) -> Result<(), Verdict> {
+    fn wrapped_line(&mut self, walker: &mut Walker, bytes: &[u8]) -> Result<(), Verdict> {
         let start = walker.at;
         if bytes[start] == 0 {
             return Err(Verdict::new(Reason::NulBytes, 0));
@@ -222,7 +205,7 @@ impl LineReader {
         };
         walker.at = content_begin(bytes, start + inside);
         match bytes[walker.at] {
-            b'{' => self.object(walker, bytes, start, all_utf8),
+            b'{' => self.object(walker, bytes, start),
             b'\n' => {
                 self.tally.blank += 1;
                 walker.at += 1;
@@ -233,7 +216,7 @@ impl LineReader {
     }
 
     /// A line that begins as Docker's do: the line that counts is the text of its `log`.
-    fn docker_line(&mut self, walker: &mut Walker, bytes: &[u8], all_utf8: bool) -> Result<(), Verdict> {
+    fn docker_line(&mut self, walker: &mut Walker, bytes: &[u8]) -> Result<(), Verdict> {
         let start = walker.at;
         let mut inner = std::mem::take(&mut self.inner);
         let unwrapped = wrapper::docker(walker, bytes, &mut inner);
@@ -241,9 +224,9 @@ impl LineReader {
             Err(fault) => Err(Verdict::of(fault, walker.at - start)),
             Ok(None) => {
                 walker.at = start;
-                self.object(walker, bytes, start, all_utf8)
+                self.object(walker, bytes, start)
             }
-            Ok(Some(_)) if !all_utf8 && check_utf8(bytes, start, walker.at).is_err() => {
+            Ok(Some(_)) if check_utf8(bytes, start, walker.at).is_err() => {
                 check_utf8(bytes, start, walker.at)
             }
             Ok(Some(false))
@@ -262,11 +245,11 @@ impl LineReader {
     fn unwrapped(&mut self, inner: &mut Vec<u8>) -> Result<(), Verdict> {
         pad(inner);
         let mut marks = std::mem::take(&mut self.inner_marks);
-        self.kernel.mark(inner, &mut marks);
-        let mut walker = Walker::new(inner, &marks.bits);
+        self.kernel.mark(inner, 0..inner.len(), &mut marks);
+        let mut walker = Walker::new(inner, &marks);
         walker.at = content_begin(inner, 0);
         let verdict = match inner[walker.at] {
-            b'{' => self.object(&mut walker, inner, 0, true).map_err(|verdict| Verdict { at: 0, ..verdict }),
+            b'{' => self.object(&mut walker, inner, 0).map_err(|verdict| Verdict { at: 0, ..verdict }),
             b'\n' => {
                 self.tally.blank += 1;
                 Ok(())
@@ -313,6 +296,10 @@ fn line_length(bytes: &[u8], start: usize) -> usize {
 }
 
 fn check_utf8(bytes: &[u8], start: usize, end: usize) -> Result<(), Verdict> {
+    if simdutf8::basic::from_utf8(&bytes[start..end]).is_ok() {
+        return Ok(());
+    }
+    // The quicker one does not say where the fault is.
     match std::str::from_utf8(&bytes[start..end]) {
         Ok(_) => Ok(()),
         Err(fault) => Err(Verdict::new(Reason::NotUtf8, fault.valid_up_to())),

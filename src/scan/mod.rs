@@ -18,6 +18,7 @@ mod line;
 mod numbers;
 pub mod redact;
 pub mod reject;
+mod shapes;
 pub mod spill;
 pub mod stops;
 pub mod time;

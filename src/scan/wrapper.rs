@@ -55,7 +55,7 @@ pub fn may_be_docker(line: &[u8]) -> bool {
 /// The fault of a line that began as Docker's and is no JSON object; the walker stands there.
 pub fn docker(walker: &mut Walker, bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<bool>, Fault> {
     let begin = walker.at;
-    walker.object_line(&mut Fields::default(), &mut Tokens::default())?;
+    walker.object_line(&mut Fields::of([]), &mut Tokens::default())?;
     let end = walker.at;
     walker.at = begin + b"{\"log\":".len();
     let log = walker.string()?;

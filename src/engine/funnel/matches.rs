@@ -1,5 +1,6 @@
 //! The events that a walk goes by: collected from `marked`, and put in order an entity at a time.
 
+use super::super::relation::with_strings;
 use super::walk::{Columns, Walk};
 use crate::events::column::{Dictionary, NULL};
 use crate::report::Funnel;
@@ -45,7 +46,7 @@ impl Matches {
         for name in funnel.entity.columns().iter().chain(&["epoch_us"]) {
             any = &any & &marked.column(name)?.is_not_null();
         }
-        let matched = marked.filter(&any)?;
+        let matched = with_strings(marked.filter(&any)?)?;
         let entities = self.entities(funnel, &matched)?;
         let times = matched.column("epoch_us")?.i64()?;
         let marks = self.marks.add(&mark_columns(&matched)?);

@@ -19,7 +19,8 @@ use polars::prelude::*;
 /// # Errors
 /// `Error::Query` with what Polars does not accept, and in which condition.
 pub fn query(funnel: &Funnel, events: &Relation) -> Result<DataFrame, Error> {
-    result(funnel, events)
+    events
+        .answer(|events| result(funnel, events))
         .map_err(|error| check(funnel, events).err().unwrap_or_else(|| explain(&error, &EVENTS)))
 }
 
