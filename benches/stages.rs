@@ -90,7 +90,9 @@ fn marks(criterion: &mut Criterion) {
     for kernel in Kernel::available() {
         let mut marks = Marks::default();
         let name = format!("{kernel:?}");
-        group.bench_function(name, |bencher| bencher.iter(|| kernel.mark(black_box(&log), 0..log.len(), &mut marks)));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| kernel.mark(black_box(&log), 0..log.len(), &mut marks))
+        });
     }
 }
 

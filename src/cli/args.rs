@@ -9,6 +9,7 @@ use crate::sink::Format;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueEnum};
 use ipnet::IpNet;
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -164,7 +165,8 @@ pub fn format_parser() -> PossibleValuesParser {
 ///
 /// # Errors
 /// Never for the reports that come with the program.
-pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
+pub fn command(words: &[OsString], file: Option<&QueryFile>) -> Result<Command, Error> {
+    let reports: Vec<Report> = reports()?.collect();
     let mut command = Command::new("loganalyze")
         .version(env!("CARGO_PKG_VERSION"))
         .about("True tables from rotated JSON activity logs: every line accounted for")
@@ -172,15 +174,21 @@ pub fn command(file: Option<&QueryFile>) -> Result<Command, Error> {
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .infer_subcommands(false);
-    for report in reports()? {
-        command = command.subcommand(report_command(&report));
+    let asked = named(words.get(1), &reports).or_else(|| {
+        let mut others = OF_DATA.into_iter().chain(OF_NIGHTS);
+        others.find(|name| words.get(1).is_some_and(|word| word == name))
+    });
+    for report in &reports {
+        command = command.subcommand(report_command(report, asked));
     }
-    let of_reports = [report_set_command()?, compare::command(&reports()?.collect::<Vec<_>>(), file)];
+    let compared = asked.is_none_or(|asked| asked == "compare").then(|| words.get(2));
+    let compare = compare::command(&reports, file, compared);
+    let of_reports = [report_set_command(&reports), compare];
     let of_rows = [events::command(), sql::command(), run_file::command(file)];
     command = command.subcommands(of_reports).subcommands(of_rows);
     command = command.subcommands([schema_command(), quality_command(), ingest::command(), store::command()]);
     command = command.subcommands([nightly::command(), config::command(), init::command()]);
-    let catalogue = catalogue(&command)?;
+    let catalogue = catalogue(&command, &reports);
     Ok(command.help_template(format!(
         "{{about}}\n\nUsage: loganalyze REPORT INPUT… [OPTIONS]  (columns and options: REPORT --help)\n\n{catalogue}\n\
          Exit codes: 0 done, 1 failed, 2 wrong usage, 3 many rejects, 4 alert, 75 busy.\n\
@@ -194,16 +202,16 @@ fn reports() -> Result<impl Iterator<Item = Report>, Error> {
 }
 
 /// The commands by group, each with what it answers, in lines of up to 80 columns.
-fn catalogue(command: &Command) -> Result<String, Error> {
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for Header { group, name, .. } in reports()?.map(|report| report.header) {
-        match groups.iter_mut().find(|(known, _)| *known == group) {
+fn catalogue(command: &Command, reports: &[Report]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for Header { group, name, .. } in reports.iter().map(|report| &report.header) {
+        match groups.iter_mut().find(|(known, _)| known == group) {
             Some((_, names)) => names.push(name),
             None => groups.push((group, vec![name])),
         }
     }
-    groups.push(("data".into(), OF_DATA.map(str::to_owned).into()));
-    groups.push(("every night".into(), OF_NIGHTS.map(str::to_owned).into()));
+    groups.push(("data", OF_DATA.into()));
+    groups.push(("every night", OF_NIGHTS.into()));
     let width = command.get_subcommands().map(|one| one.get_name().len()).max().unwrap_or(0);
     let mut text = String::new();
     for (group, names) in &groups {
@@ -213,15 +221,26 @@ fn catalogue(command: &Command) -> Result<String, Error> {
             text += &format!("  {name:width$}  {}\n", about.unwrap_or_default());
         }
     }
-    Ok(text)
+    text
 }
 
 /// The commands that are no reports, as help lists them.
 const OF_DATA: [&str; 7] = ["quality", "schema", "events", "sql", "run", "compare", "report"];
 const OF_NIGHTS: [&str; 5] = ["ingest", "store", "nightly", "config", "init"];
 
-fn report_command(report: &Report) -> Command {
+/// The report that a word names.
+pub fn named<'a>(word: Option<&'a OsString>, reports: &[Report]) -> Option<&'a str> {
+    let word = word?.to_str()?;
+    reports.iter().any(|report| report.header.name == word).then_some(word)
+}
+
+/// A report's command: without options if another command is asked for. It takes milliseconds to make the options of all
+/// reports, which are needed only where something is wrong with the words.
+fn report_command(report: &Report, asked: Option<&str>) -> Command {
     let Header { name, title, .. } = &report.header;
+    if asked.is_some_and(|asked| asked != name) {
+        return Command::new(leak(name)).about(title.clone());
+    }
     let example = name.clone() + " sample_logs" + extra_example(name);
     with_common(report_args(name, report).after_help(report_help(&report.header, &example)), title)
 }
@@ -261,8 +280,8 @@ fn param_arg(param: &Param) -> Arg {
         .help(param.meaning.clone())
 }
 
-fn report_set_command() -> Result<Command, Error> {
-    let names: Vec<&str> = reports()?.map(|report| leak(&report.header.name)).collect();
+fn report_set_command(reports: &[Report]) -> Command {
+    let names: Vec<&str> = reports.iter().map(|report| leak(&report.header.name)).collect();
     let only = Arg::new("only")
         .long("only")
         .value_name("NAME,…")
@@ -275,7 +294,7 @@ fn report_set_command() -> Result<Command, Error> {
          and index.html a page that shows them all, with charts.\n\
          Example: loganalyze report sample_logs --only event-counts,product-views",
     );
-    Ok(with_common(command, "several reports, or all of them, from one reading of the logs"))
+    with_common(command, "several reports, or all of them, from one reading of the logs")
 }
 
 /// Whether an option of this name is there for all, or for comparisons.

@@ -1,7 +1,7 @@
 //! `compare`: a report over one period beside the same report over the one before. Both are cut out of one reading.
 
 use super::answer::rows;
-use super::args::{Common, report_args, report_help, value, with_common};
+use super::args::{Common, leak, named, report_args, report_help, value, with_common};
 use super::funnel_words::immature;
 use super::load::Loaded;
 use super::periods::{Asked, in_words};
@@ -12,12 +12,13 @@ use crate::engine::comparison::compare;
 use crate::engine::polars as engine;
 use crate::engine::relation::Relation;
 use crate::error::Error;
-use crate::report::{self, Comparison, Report};
+use crate::report::{self, Comparison, Header, Report};
 use crate::scan::time::DAY;
 use crate::scan::wanted::Wanted;
 use crate::schema::Type;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use polars::prelude::DataFrame;
+use std::ffi::OsString;
 use std::ops::Range;
 
 /// What makes a question a comparison.
@@ -31,8 +32,9 @@ pub struct Comparing {
     every: Option<i64>,
 }
 
-/// The words of `compare`: a command for each of these reports, and for the user's own file.
-pub fn command(reports: &[Report], file: Option<&QueryFile>) -> Command {
+/// The words of `compare`: a command for each of these reports, and for the user's own file; without them if nobody
+/// `compared`, and with the options of the one that was compared, if that is one of them.
+pub fn command(reports: &[Report], file: Option<&QueryFile>, compared: Option<Option<&OsString>>) -> Command {
     let command = Command::new("compare")
         .about("a report over one period beside the one before")
         .override_usage("loganalyze compare REPORT INPUT… [--since TIME --until TIME] [--with PERIOD] [OPTIONS]")
@@ -50,7 +52,15 @@ pub fn command(reports: &[Report], file: Option<&QueryFile>) -> Command {
         .subcommand_value_name("REPORT")
         .subcommand_help_heading("Reports")
         .arg_required_else_help(true);
-    let built_in = reports.iter().map(|report| report_command(&report.header.name, report));
+    let Some(word) = compared else { return command };
+    let asked = named(word, reports);
+    let built_in = reports.iter().map(|report| {
+        let Header { name, title, .. } = &report.header;
+        match asked {
+            Some(asked) if asked != name => Command::new(leak(name)).about(title.clone()),
+            _ => report_command(name, report),
+        }
+    });
     let own = file.map(|file| report_command(&file.name, &file.report));
     command.subcommands(built_in.chain(own))
 }

@@ -39,7 +39,7 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let outcome = QueryFile::named(&words).and_then(|file| {
-        match args::command(file.as_ref())?.try_get_matches_from(&words) {
+        match args::command(&words, file.as_ref())?.try_get_matches_from(&words) {
             Ok(matches) => run::run(&matches, file.as_ref()),
             Err(error) => {
                 // Help and version are no errors; clap prints each where it belongs.

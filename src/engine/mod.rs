@@ -1,5 +1,7 @@
 //! (SQL, relations) → result.
 
+mod aggregate;
+mod categories;
 pub mod comparison;
 mod functions;
 pub mod funnel;

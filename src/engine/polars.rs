@@ -1,6 +1,8 @@
 //! The laptop's engine: events as a Polars DataFrame, SQL by Polars.
 //! Knows nothing of the command line and of outputs.
 
+use super::aggregate::{self, Answered};
+use super::categories::categories;
 use super::functions::context;
 use super::relation::Relation;
 use crate::error::{Error, did_you_mean};
@@ -92,13 +94,7 @@ fn text_series(name: PlSmallStr, Texts { mut codes, dictionary }: Texts) -> Pola
         let codes = IdxCa::from_vec_validity(PlSmallStr::EMPTY, codes, valid);
         return Ok(StringChunked::from_iter_values(name, dictionary.iter()).take(&codes)?.into_series());
     }
-    let categories = Categories::random(PlSmallStr::EMPTY, CategoricalPhysical::U32);
-    let mapping = categories.mapping();
-    for text in dictionary.iter() {
-        mapping.insert_cat(text)?;
-    }
-    let codes = UInt32Chunked::from_vec_validity(name, codes, valid).into_series();
-    Series::from_cats_and_dtype(&codes, &DataType::from_categories(categories), false)
+    categories(name, codes, valid, &dictionary)
 }
 
 /// How many rows of a category there must be on average: where there are fewer, categories gain nothing.
@@ -110,7 +106,10 @@ const ROWS_A_CATEGORY: usize = 16;
 /// `Error::Query` with what Polars does not accept, and a nearer name where a column is unknown.
 pub fn query(sql: &str, rows: &Relation) -> Result<DataFrame, Error> {
     let named = relation_of(sql)?;
-    let result = rows.answer(|rows| rows.collect(plan(sql, named, rows.lazy())?));
+    let in_groups = rows.frame().and_then(|frame| aggregate::answered(sql, named.name, frame));
+    let Answered { sql, relations } =
+        in_groups.unwrap_or_else(|| Answered { sql: sql.to_owned(), relations: Vec::new() });
+    let result = rows.answer(|rows| rows.collect(plan(&sql, named, rows.lazy(), &relations)?));
     result.map_err(|error| explain(&error, named))
 }
 
@@ -122,13 +121,19 @@ pub fn dry_run(sql: &str) -> Result<DataFrame, Error> {
     let named = relation_of(sql)?;
     let columns = named.columns.iter().map(|column| Field::new(column.name.into(), data_type(column.kind)));
     let rows = DataFrame::empty_with_schema(&Schema::from_iter(columns));
-    let schema = plan(sql, named, rows.lazy()).and_then(|mut plan| plan.collect_schema());
+    let schema = plan(sql, named, rows.lazy(), &[]).and_then(|mut plan| plan.collect_schema());
     schema.map(|schema| DataFrame::empty_with_schema(&schema)).map_err(|error| explain(&error, named))
 }
 
-fn plan(sql: &str, named: &schema::Relation, rows: LazyFrame) -> PolarsResult<LazyFrame> {
+fn plan(
+    sql: &str,
+    named: &schema::Relation,
+    rows: LazyFrame,
+    others: &[(String, DataFrame)],
+) -> PolarsResult<LazyFrame> {
     let mut context = context();
     context.register(named.name, rows);
+    others.iter().for_each(|(name, rows)| context.register(name, rows.clone().lazy()));
     let statements = statements(sql);
     let (last, definitions) = statements.split_last().unwrap_or((&"", &[]));
     for definition in definitions {

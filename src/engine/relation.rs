@@ -41,6 +41,11 @@ impl Relation {
         }
     }
 
+    /// The events, if they are in memory as they were put there.
+    pub fn frame(&self) -> Option<&DataFrame> {
+        self.frame.as_ref()
+    }
+
     /// What a query over these events gives, with all texts as strings. Polars knows fewer functions of categories than of
     /// strings, and says so; then the query is run over strings.
     ///
@@ -105,7 +110,14 @@ impl Relation {
             .collect::<PolarsResult<_>>()
             .map_err(unreadable)?;
         let pieces = paths.iter().map(|path| scan(vec![path.clone()])).collect::<Result<_, _>>()?;
-        Ok(Relation { pieces, whole: scan(paths)?, engine: Engine::Streaming, frame: None, categories: Vec::new(), kept: None })
+        Ok(Relation {
+            pieces,
+            whole: scan(paths)?,
+            engine: Engine::Streaming,
+            frame: None,
+            categories: Vec::new(),
+            kept: None,
+        })
     }
 
     /// The same, with the folder that its files are in.
@@ -256,7 +268,14 @@ impl Table {
     pub fn finish(self) -> Result<Relation, Error> {
         let copy = |file: &File| file.try_clone().map_err(Error::Temporary);
         let pieces = self.files.iter().map(|file| scan(vec![copy(file)?])).collect::<Result<_, _>>()?;
-        Ok(Relation { pieces, whole: scan(self.files)?, engine: Engine::Streaming, frame: None, categories: Vec::new(), kept: None })
+        Ok(Relation {
+            pieces,
+            whole: scan(self.files)?,
+            engine: Engine::Streaming,
+            frame: None,
+            categories: Vec::new(),
+            kept: None,
+        })
     }
 }
 

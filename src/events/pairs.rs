@@ -39,23 +39,28 @@ pub fn paired(events: &Events, clients: &[u32]) -> Values<bool> {
     Values::all(paired)
 }
 
-fn rows_of_kind<'a>(
-    events: &'a Events,
-    clients: &'a [u32],
+/// What this kind's rows with a type and a time are made into, from row, group and time.
+fn of_kind<T: Send>(
+    events: &Events,
+    clients: &[u32],
     kind: &str,
-) -> impl Iterator<Item = (usize, Group, i64)> + use<'a> {
+    made: impl Fn(usize, Group, i64) -> Option<T> + Sync,
+) -> Vec<T> {
     let (kinds, types, times) = (events.texts("kind"), events.texts("event_type"), events.times("timestamp"));
     let kind = kinds.dictionary.find(kind).unwrap_or(NULL);
-    let rows = kinds.codes.iter().enumerate().filter(move |(_, code)| **code == kind);
-    rows.filter_map(|(row, _)| {
+    let of_row = |row: usize| {
         let event_type = types.codes[row];
-        (event_type != NULL).then_some(())?;
-        Some((row, u64::from(event_type) << 32 | u64::from(clients[row]), times.get(row)?))
-    })
+        (kinds.codes[row] == kind && event_type != NULL).then_some(())?;
+        made(row, u64::from(event_type) << 32 | u64::from(clients[row]), times.get(row)?)
+    };
+    (0..events.rows).into_par_iter().with_min_len(ROWS_TOGETHER).filter_map(of_row).collect()
 }
 
+/// How many rows a thread looks at at least.
+const ROWS_TOGETHER: usize = 1 << 16;
+
 fn actions(events: &Events, clients: &[u32]) -> Vec<Action> {
-    rows_of_kind(events, clients, KINDS[1]).map(|(_, group, time)| (group, time)).collect()
+    of_kind(events, clients, KINDS[1], |_, group, time| Some((group, time)))
 }
 
 /// The requests of those types of event of which there are actions.
@@ -63,13 +68,11 @@ fn requests(events: &Events, clients: &[u32], actions: &[Action]) -> Vec<Request
     let durations = events.doubles("process_time");
     let mut has_actions = vec![false; events.texts("event_type").dictionary.len()];
     actions.iter().for_each(|&(group, _)| has_actions[(group >> 32) as usize] = true);
-    let rows =
-        rows_of_kind(events, clients, KINDS[0]).filter(|(_, group, _)| has_actions[(group >> 32) as usize]);
-    let request = |(row, group, time): (usize, Group, i64)| {
+    of_kind(events, clients, KINDS[0], |row, group, time| {
+        has_actions[(group >> 32) as usize].then_some(())?;
         let duration = durations.get(row).unwrap_or(0.0).clamp(0.0, LONGEST_REQUEST);
-        (group, time, time.saturating_sub((duration * SECOND as f64).round() as i64), row)
-    };
-    rows.map(request).collect()
+        Some((group, time, time.saturating_sub((duration * SECOND as f64).round() as i64), row))
+    })
 }
 
 /// How long a request may have taken, seconds: none is paired with an action of another day.

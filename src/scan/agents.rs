@@ -57,6 +57,15 @@ pub fn is_bot(agent: &str) -> bool {
     WORDS.iter().any(|word| agent.contains(word))
 }
 
+/// What is known of a user agent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Agent {
+    /// A hash that stands for it.
+    pub hash: u64,
+    /// Whether it names itself as a program.
+    pub is_bot: bool,
+}
+
 /// What is known of the user agents met before; one for each thread.
 #[derive(Default)]
 pub struct Agents {
@@ -65,11 +74,12 @@ pub struct Agents {
 }
 
 impl Agents {
-    /// Whether this user agent names itself as a program. It is looked at once: a hash of 64 bits stands for it.
+    /// What is known of this user agent. It is looked at once: a hash of 64 bits stands for it.
     #[inline]
-    pub fn is_bot(&mut self, agent: &[u8]) -> bool {
-        let key = self.hasher.hash_one(agent);
-        *self.known.entry(key).or_insert_with(|| is_bot(&String::from_utf8_lossy(agent)))
+    pub fn get(&mut self, agent: &[u8]) -> Agent {
+        let hash = self.hasher.hash_one(agent);
+        let is_bot = *self.known.entry(hash).or_insert_with(|| is_bot(&String::from_utf8_lossy(agent)));
+        Agent { hash, is_bot }
     }
 }
 

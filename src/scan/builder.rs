@@ -7,6 +7,7 @@ use super::column::{Column, Dictionary, NULL, Texts, Values};
 use super::fields::Field;
 use super::json::{Kind, Token, Tokens, slice, unescape};
 use super::numbers::{bigint, double, is_out_of_range};
+use super::recent::RecentTexts;
 use super::redact::Redaction;
 use super::reject::Tally;
 use super::time;
@@ -27,8 +28,6 @@ const IDS: [Field; 3] = [Field::of("entity_id"), Field::of("product_id"), Field:
 
 /// The kinds of line, in the order of their codes.
 pub const KINDS: [&str; 3] = ["request", "action", "telemetry"];
-/// The event types of telemetry lines.
-const TELEMETRY: [&[u8]; 3] = [b"server_dwell_time", b"page_dwell", b"click_event"];
 
 /// The values of one column in one chunk; texts are codes into the thread's dictionary of that column.
 #[derive(Debug)]
@@ -38,6 +37,17 @@ enum Cells {
     Boolean(Values<bool>),
     Timestamp(Values<i64>),
     Text(Vec<u32>),
+}
+
+impl Cells {
+    fn len(&self) -> usize {
+        match self {
+            Cells::Bigint(values) | Cells::Timestamp(values) => values.values.len(),
+            Cells::Double(values) => values.values.len(),
+            Cells::Boolean(values) => values.values.len(),
+            Cells::Text(codes) => codes.len(),
+        }
+    }
 }
 
 /// The rows of one chunk.
@@ -78,6 +88,17 @@ pub struct RowSettings {
     pub redaction: Redaction,
 }
 
+impl RowSettings {
+    /// Whether something is asked of user agents besides their text.
+    #[inline]
+    fn needs_agent(&self) -> bool {
+        self.wanted.has_any(OF_AGENT)
+    }
+}
+
+/// What is built from the user agent.
+const OF_AGENT: Wanted = Wanted::of_names(&["client", "is_bot"]);
+
 /// Builds rows; one for each thread.
 pub struct RowBuilder {
     settings: RowSettings,
@@ -96,6 +117,7 @@ struct Plan {
     kind: Type,
     from: From,
     dictionary: Dictionary,
+    recent: RecentTexts,
 }
 
 /// What a column is built from.
@@ -126,10 +148,11 @@ impl RowBuilder {
             if from == From::Shape {
                 KINDS.iter().for_each(|kind| _ = dictionary.code(kind.as_bytes()));
             }
-            Plan { field, kind: COLUMNS[usize::from(field.0)].kind, from, dictionary }
+            let kind = COLUMNS[usize::from(field.0)].kind;
+            Plan { field, kind, from, dictionary, recent: RecentTexts::default() }
         };
         let columns: Vec<Plan> = built(settings.wanted).map(plan).collect();
-        let rows = empty_rows(&columns);
+        let rows = empty_rows(&columns, 0);
         RowBuilder {
             columns,
             rows,
@@ -165,6 +188,9 @@ impl RowBuilder {
         }
         let RowBuilder { settings, columns, rows, cookies, clients, agents, times, scratch } = self;
         let [scratch, second] = scratch;
+        let agent = settings.needs_agent().then(|| tokens.get(USER_AGENT)).flatten();
+        let agent =
+            agent.and_then(|token| text(bytes, token, second)).map(|agent| (agent, agents.get(agent)));
         for (plan, cells) in columns.iter_mut().zip(&mut rows.cells) {
             let token = tokens.get(plan.field).filter(|token| token.kind != Kind::Null);
             let ok = match cells {
@@ -176,8 +202,7 @@ impl RowBuilder {
                 }
                 Cells::Double(values) => put(values, token, |token| double(bytes, token)),
                 Cells::Boolean(values) if plan.from == From::Agent => {
-                    let agent = tokens.get(USER_AGENT).and_then(|token| text(bytes, token, scratch));
-                    values.push(Some(agent.is_some_and(|agent| agents.is_bot(agent))));
+                    values.push(Some(agent.is_some_and(|(_, agent)| agent.is_bot)));
                     true
                 }
                 Cells::Boolean(values) => put(values, token, boolean),
@@ -188,7 +213,6 @@ impl RowBuilder {
                 }
                 Cells::Text(codes) if plan.from == From::Client => {
                     let address = tokens.get(IP_ADDRESS).and_then(|token| text(bytes, token, scratch));
-                    let agent = tokens.get(USER_AGENT).and_then(|token| text(bytes, token, second));
                     codes.push(clients.code(address, agent, &mut plan.dictionary));
                     true
                 }
@@ -213,7 +237,8 @@ impl RowBuilder {
                 self.cookies.resolve(codes, &mut plan.dictionary);
             }
         }
-        let empty = empty_rows(&self.columns);
+        // The next chunk has about as many.
+        let empty = empty_rows(&self.columns, self.rows.count + self.rows.count / 8);
         std::mem::replace(&mut self.rows, empty)
     }
 
@@ -243,13 +268,14 @@ pub fn built(wanted: Wanted) -> impl Iterator<Item = &'static str> {
     wanted.names().filter(move |name| is_built(name))
 }
 
-fn empty_rows(columns: &[Plan]) -> Rows {
+/// No rows, with room for so many.
+fn empty_rows(columns: &[Plan], room: usize) -> Rows {
     let cells = columns.iter().map(|plan| match plan.kind {
-        Type::Bigint => Cells::Bigint(Values::default()),
-        Type::Double => Cells::Double(Values::default()),
-        Type::Boolean => Cells::Boolean(Values::default()),
-        Type::Timestamp | Type::Date => Cells::Timestamp(Values::default()),
-        Type::Text | Type::Json | Type::Url | Type::Session => Cells::Text(Vec::new()),
+        Type::Bigint => Cells::Bigint(Values::with_capacity(room)),
+        Type::Double => Cells::Double(Values::with_capacity(room)),
+        Type::Boolean => Cells::Boolean(Values::with_capacity(room)),
+        Type::Timestamp | Type::Date => Cells::Timestamp(Values::with_capacity(room)),
+        Type::Text | Type::Json | Type::Url | Type::Session => Cells::Text(Vec::with_capacity(room)),
     });
     Rows { cells: cells.collect(), count: 0 }
 }
@@ -283,7 +309,7 @@ impl Plan {
                 Ok(url) => self.dictionary.code(settings.redaction.url(url).as_bytes()),
                 Err(_) => NULL,
             },
-            _ => self.dictionary.code(text),
+            _ => self.recent.code(text, &mut self.dictionary),
         }
     }
 }
@@ -314,16 +340,20 @@ fn merge_column(
     threads: &[Vec<Dictionary>],
     at: usize,
 ) -> Column {
+    let rows = cells.iter().map(|(_, cells)| cells.len()).sum();
     let mut column = match kind {
-        Some(Type::Bigint) => Column::Bigint(Values::default()),
-        Some(Type::Double) => Column::Double(Values::default()),
-        Some(Type::Boolean) => Column::Boolean(Values::default()),
-        Some(Type::Timestamp | Type::Date) => Column::Timestamp(Values::default()),
-        _ => Column::Text(Texts::default()),
+        Some(Type::Bigint) => Column::Bigint(Values::with_capacity(rows)),
+        Some(Type::Double) => Column::Double(Values::with_capacity(rows)),
+        Some(Type::Boolean) => Column::Boolean(Values::with_capacity(rows)),
+        Some(Type::Timestamp | Type::Date) => Column::Timestamp(Values::with_capacity(rows)),
+        _ => Column::Text(Texts { codes: Vec::with_capacity(rows), ..Texts::default() }),
     };
+    // The first thread's codes stay what they are.
     let mut new_codes: Vec<Vec<u32>> = Vec::new();
-    if let Column::Text(texts) = &mut column {
-        for dictionaries in threads {
+    if let (Column::Text(texts), Some((first, others))) = (&mut column, threads.split_first()) {
+        texts.dictionary = first[at].clone();
+        new_codes.push(Vec::new());
+        for dictionaries in others {
             let codes = dictionaries[at].iter().map(|text| texts.dictionary.code(text.as_bytes()));
             new_codes.push(codes.collect());
         }
@@ -334,9 +364,8 @@ fn merge_column(
             (Column::Timestamp(all), Cells::Timestamp(values)) => all.append(&values),
             (Column::Double(all), Cells::Double(values)) => all.append(&values),
             (Column::Boolean(all), Cells::Boolean(values)) => all.append(&values),
-            (Column::Text(all), Cells::Text(codes)) => {
-                all.append_codes(&codes, &new_codes[thread]);
-            }
+            (Column::Text(all), Cells::Text(codes)) if thread == 0 => all.codes.extend_from_slice(&codes),
+            (Column::Text(all), Cells::Text(codes)) => all.append_codes(&codes, &new_codes[thread]),
             _ => unreachable!("every chunk has the same columns"),
         }
     }
@@ -394,7 +423,8 @@ fn kind_code(bytes: &[u8], tokens: &Tokens, scratch: &mut Vec<u8>) -> u32 {
     }
     let event_type = tokens.get(EVENT_TYPE).and_then(|token| text(bytes, token, scratch));
     match event_type {
-        Some(name) if TELEMETRY.contains(&name) => 2,
+        // The event types of telemetry lines.
+        Some(b"server_dwell_time" | b"page_dwell" | b"click_event") => 2,
         _ if has(METHOD) => 0,
         _ => 1,
     }

@@ -14,6 +14,11 @@ pub struct Bits {
 }
 
 impl Bits {
+    /// No bits, with room for so many.
+    pub fn with_capacity(bits: usize) -> Self {
+        Bits { words: Vec::with_capacity(bits.div_ceil(64)), len: 0 }
+    }
+
     /// Adds a bit.
     #[inline]
     pub fn push(&mut self, bit: bool) {
@@ -87,9 +92,22 @@ impl Bits {
 
 impl FromIterator<bool> for Bits {
     fn from_iter<I: IntoIterator<Item = bool>>(bits: I) -> Self {
-        let mut out = Bits::default();
-        bits.into_iter().for_each(|bit| out.push(bit));
-        out
+        let mut bits = bits.into_iter();
+        let mut out = Bits::with_capacity(bits.size_hint().0);
+        loop {
+            let (mut word, mut count) = (0, 0);
+            for bit in bits.by_ref().take(64) {
+                word |= u64::from(bit) << count;
+                count += 1;
+            }
+            if count > 0 {
+                out.words.push(word);
+                out.len += count;
+            }
+            if count < 64 {
+                return out;
+            }
+        }
     }
 }
 
@@ -103,6 +121,11 @@ pub struct Values<T> {
 }
 
 impl<T: Copy + Default> Values<T> {
+    /// No values, with room for so many.
+    pub fn with_capacity(rows: usize) -> Self {
+        Values { values: Vec::with_capacity(rows), valid: Bits::with_capacity(rows) }
+    }
+
     /// These values, none of them null.
     pub fn all(values: Vec<T>) -> Self {
         Values { valid: Bits::ones(values.len()), values }

@@ -16,6 +16,7 @@ pub mod inflate;
 pub mod json;
 mod line;
 mod numbers;
+mod recent;
 pub mod redact;
 pub mod reject;
 mod shapes;

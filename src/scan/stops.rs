@@ -3,7 +3,7 @@
 //! & Lemire, *Parsing Gigabytes of JSON per Second*, VLDB Journal 2019, cut down to what a checked walk needs). Knows no
 //! JSON grammar.
 //!
-//! The one file of the library with `unsafe`: vector instructions, chosen at run time by what the processor has.
+//! It has `unsafe`: vector instructions, chosen at run time by what the processor has.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -177,8 +177,7 @@ impl Windows for Avx2 {
         use std::arch::x86_64::*;
         // SAFETY: as above.
         unsafe {
-            let (a, b) =
-                (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast()));
+            let (a, b) = (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast()));
             _mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b)) as u32
         }
     }

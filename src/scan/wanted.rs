@@ -1,5 +1,6 @@
 //! Sets of columns. Knows the schema's names, not how columns are read.
 
+use super::fields::Field;
 use crate::schema::COLUMNS;
 
 /// A set of columns of the schema.
@@ -16,6 +17,21 @@ impl Wanted {
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let at = |name| COLUMNS.iter().position(|column| column.name == name);
         Wanted(names.into_iter().filter_map(at).fold(0, |set, at| set | 1 << at))
+    }
+
+    /// As [`Wanted::of`], for constants.
+    pub const fn of_names(names: &[&str]) -> Self {
+        let (mut set, mut at) = (0, 0);
+        while at < names.len() {
+            set |= 1 << Field::of(names[at]).0;
+            at += 1;
+        }
+        Wanted(set)
+    }
+
+    /// Whether one of these columns is in the set.
+    pub const fn has_any(self, other: Wanted) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether this column is in the set.
