@@ -62,7 +62,8 @@ fn series(name: &str, column: column::Column) -> PolarsResult<Series> {
             integers(name, values).into_datetime(TimeUnit::Microseconds, None).into_series()
         }
         column::Column::Date(values) => {
-            integers(name, values).cast(&DataType::Int32)?.cast(&DataType::Date)?
+            let days = values.values.iter().map(|&day| day as i32).collect();
+            Int32Chunked::from_vec_validity(name, days, bitmap(&values.valid)).into_date().into_series()
         }
         column::Column::Text(texts) => text_series(name, texts)?,
     })

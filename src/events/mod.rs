@@ -100,7 +100,8 @@ fn derived(events: &Events, name: &str, joined: Option<&Joined>) -> Option<Colum
 
 /// A value for each row: whether it is a request line whose action has a line of its own.
 pub fn paired(events: &Events) -> Values<bool> {
-    pairs::paired(events, &clients(events))
+    // Rows without a client are of one, too.
+    pairs::paired(events, &events.texts("client").codes)
 }
 
 /// Each row's client: its code, or behind all codes one number for the rows that have none.
