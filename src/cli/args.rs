@@ -100,7 +100,7 @@ pub struct Common {
     /// Say nothing on standard error but errors
     #[arg(short, long, help_heading = "Running")]
     pub quiet: bool,
-    /// How many threads read and scan; without this, one a core
+    /// How many threads read, scan and derive; without this, one a core
     #[arg(long, value_name = "N", help_heading = "Running")]
     pub threads: Option<std::num::NonZeroUsize>,
     /// About how much memory to use; rows that do not fit go to temporary files (in $TMPDIR)

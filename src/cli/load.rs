@@ -223,14 +223,18 @@ impl<'a> Loader<'a> {
         }
         if self.wanted.has("is_bot") {
             let is_bot = &events.booleans("is_bot").values;
-            let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
-            let (mut bots, mut all) = self.bots.unwrap_or_default();
-            for row in (0..events.rows).filter(|&row| seen(row)) {
-                all += 1;
-                bots += u64::from(is_bot[row]);
-            }
-            self.bots = Some((bots, all));
+            let count = |rows: &[bool]| rows.iter().map(|&row| u64::from(row)).sum::<u64>();
+            let (more_bots, more) = match &keep {
+                Some(keep) => {
+                    let seen_bots = keep.iter().zip(is_bot).filter(|(seen, bot)| **seen && **bot);
+                    (seen_bots.count() as u64, count(keep))
+                }
+                None => (count(is_bot), events.rows as u64),
+            };
+            let (bots, all) = self.bots.unwrap_or_default();
+            self.bots = Some((bots + more_bots, all + more));
             if self.mode != Bots::Include {
+                let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
                 let wanted = self.mode == Bots::Only;
                 keep = Some((0..events.rows).map(|row| seen(row) && is_bot[row] == wanted).collect());
             }

@@ -45,6 +45,7 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
     // What `run` and `compare` are about is a command of its own, and has the options.
     let own = matches.subcommand().map_or(matches, |(_, own)| own);
     let mut options = Common::from_arg_matches(own).map_err(|error| Error::Usage(error.to_string()))?;
+    limit_threads(&options);
     if name == "ingest" {
         return ingest::run(&options).map(|()| 0);
     }
@@ -309,6 +310,14 @@ const LONGEST_LINE: usize = 2 << 30;
 
 /// The part of the memory that rows may take while they are read; the rest is for what is made of them.
 const ROWS_SHARE: usize = 4;
+
+/// Lets what is derived from rows take no more threads than are given, either.
+fn limit_threads(options: &Common) {
+    if let Some(threads) = options.threads {
+        // It can be set once only, which is now.
+        _ = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+    }
+}
 
 fn threads(options: &Common) -> usize {
     let given = options.threads.map(std::num::NonZero::get);

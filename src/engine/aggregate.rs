@@ -13,6 +13,7 @@ use sqlparser::ast::{
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// A query of which parts are answered: what is left of it, and the relations that it names in the place of those parts.
@@ -25,13 +26,18 @@ pub struct Answered {
 
 /// Answers the parts of a query that are groups of few values over this relation; `None` if there are none.
 pub fn answered(sql: &str, relation: &str, rows: &DataFrame) -> Option<Answered> {
-    let options = ParserOptions { trailing_commas: true, ..ParserOptions::default() };
-    let parser = Parser::new(&GenericDialect).with_options(options);
-    let mut statements = parser.try_with_sql(sql).ok()?.parse_statements().ok()?;
+    let mut statements = parsed(sql)?;
     let [Statement::Query(query)] = statements.as_mut_slice() else { return None };
     let mut relations = Vec::new();
     answer_query(query, relation, rows, &mut relations);
     (!relations.is_empty()).then(|| Answered { sql: query.to_string(), relations })
+}
+
+/// The statements of SQL as Polars reads it.
+pub fn parsed(sql: &str) -> Option<Vec<Statement>> {
+    let options = ParserOptions { trailing_commas: true, ..ParserOptions::default() };
+    let parser = Parser::new(&GenericDialect).with_options(options);
+    parser.try_with_sql(sql).ok()?.parse_statements().ok()
 }
 
 fn answer_query(query: &mut Query, relation: &str, rows: &DataFrame, answers: &mut Vec<(String, DataFrame)>) {
@@ -97,7 +103,8 @@ impl Groups {
         let projection = printed(select.projection.iter().map(ToString::to_string).collect());
         // There is nothing else in it if it can be put together again from these.
         let whole = format!("SELECT {projection} FROM {relation} GROUP BY {}", names.join(", "));
-        if names.is_empty() || select.to_string() != whole {
+        let distinct: HashSet<&String> = names.iter().collect();
+        if names.is_empty() || distinct.len() < names.len() || select.to_string() != whole {
             return None;
         }
         let keys: Vec<Key> =
@@ -293,7 +300,8 @@ mod tests {
         "SELECT method AS event_type, count(*) AS n FROM events GROUP BY method ORDER BY n DESC, event_type",
     ];
 
-    const NOT_IN_GROUPS: [&str; 11] = [
+    const NOT_IN_GROUPS: [&str; 12] = [
+        "SELECT event_type, COUNT(*) AS n FROM events GROUP BY event_type, event_type ORDER BY event_type",
         "SELECT event_type, COUNT(*) FROM events GROUP BY event_type ORDER BY event_type",
         "SELECT event_type, COUNT(*) AS n FROM events WHERE paired GROUP BY event_type ORDER BY event_type",
         "SELECT event_type, COUNT(DISTINCT user_id) AS n FROM events GROUP BY event_type ORDER BY event_type",

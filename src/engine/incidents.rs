@@ -32,7 +32,7 @@ const KEY_TYPES: [&str; 2] = ["account", "ip"];
 /// `Error::Query` where a threshold is missing, or memory gives out.
 pub fn query(sql: &str, events: &Relation) -> Result<DataFrame, Error> {
     let rules = rules(sql)?;
-    events.answer(|events| result(&rules, events)).map_err(|error| explain(&error, &EVENTS))
+    events.answer(TRIES, |events| result(&rules, events)).map_err(|error| explain(&error, &EVENTS))
 }
 
 fn result(rules: &[Rule], events: &Relation) -> PolarsResult<DataFrame> {

@@ -8,3 +8,4 @@ pub mod funnel;
 pub mod incidents;
 pub mod polars;
 pub mod relation;
+mod suffice;

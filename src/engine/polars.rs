@@ -50,7 +50,7 @@ fn series(name: &str, column: column::Column) -> PolarsResult<Series> {
             Float64Chunked::from_vec_validity(name, values.values, bitmap(&values.valid)).into_series()
         }
         column::Column::Boolean(values) => {
-            let bits: Bits = values.values.into_iter().collect();
+            let bits = Bits::of(&values.values);
             let array = BooleanArray::new(
                 polars_arrow::datatypes::ArrowDataType::Boolean,
                 Bitmap::from_u8_vec(bits.to_bytes(), bits.len()),
@@ -110,7 +110,7 @@ pub fn query(sql: &str, rows: &Relation) -> Result<DataFrame, Error> {
     let in_groups = rows.frame().and_then(|frame| aggregate::answered(sql, named.name, frame));
     let Answered { sql, relations } =
         in_groups.unwrap_or_else(|| Answered { sql: sql.to_owned(), relations: Vec::new() });
-    let result = rows.answer(|rows| rows.collect(plan(&sql, named, rows.lazy(), &relations)?));
+    let result = rows.answer(&sql, |rows| rows.collect(plan(&sql, named, rows.lazy(), &relations)?));
     result.map_err(|error| explain(&error, named))
 }
 

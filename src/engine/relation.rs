@@ -2,6 +2,7 @@
 //! by piece. Knows nothing of the queries.
 
 use super::polars::data_type;
+use super::suffice::categories_suffice;
 use crate::error::Error;
 use crate::schema::Type;
 use polars::prelude::*;
@@ -46,22 +47,30 @@ impl Relation {
         self.frame.as_ref()
     }
 
-    /// What a query over these events gives, with all texts as strings. Polars knows fewer functions of categories than of
-    /// strings, and says so; then the query is run over strings.
+    /// What this SQL gives over these events, run by `run`, with all texts as strings. It sees strings too if it may mean
+    /// something else of categories, or Polars cannot do it with them.
     ///
     /// # Errors
     /// What Polars has against it if all texts are strings.
-    pub fn answer(&self, run: impl Fn(&Relation) -> PolarsResult<DataFrame>) -> PolarsResult<DataFrame> {
-        match run(self) {
-            Err(_) if !self.categories.is_empty() => {
-                let strings = self.categories.iter().map(|name| col(name.clone()).cast(DataType::String));
-                let strings: Vec<Expr> = strings.collect();
-                let with_strings = self.map(|events| events.with_columns(&strings));
-                run(&Relation { categories: Vec::new(), ..with_strings })
-            }
-            answer => answer,
+    pub fn answer(
+        &self,
+        sql: &str,
+        run: impl Fn(&Relation) -> PolarsResult<DataFrame>,
+    ) -> PolarsResult<DataFrame> {
+        let categories: Vec<&str> = self.categories.iter().map(PlSmallStr::as_str).collect();
+        let over_strings = || {
+            let strings = self.categories.iter().map(|name| col(name.clone()).cast(DataType::String));
+            let strings: Vec<Expr> = strings.collect();
+            let with_strings = self.map(|events| events.with_columns(&strings));
+            run(&Relation { categories: Vec::new(), ..with_strings })
+        };
+        if categories.is_empty() {
+            return run(self);
         }
-        .and_then(with_strings)
+        if !categories_suffice(sql, &categories) {
+            return over_strings();
+        }
+        run(self).or_else(|_| over_strings()).and_then(with_strings)
     }
 
     /// The events with nothing but these columns, if they are in memory as they were put there; else as they are. Each step

@@ -28,14 +28,19 @@ pub fn paired(events: &Events, clients: &[u32]) -> Values<bool> {
     requests.par_sort_unstable_by(|a, b| {
         (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)).then_with(|| by_content(events, a.3, b.3))
     });
+    let actions = actions.as_slice();
+    let found: Vec<Vec<usize>> = requests
+        .par_chunk_by(|a, b| a.0 == b.0)
+        .fold(Vec::new, |mut rows, requests| {
+            let group = requests[0].0;
+            let same = &actions[actions.partition_point(|action| action.0 < group)..];
+            let same = &same[..same.partition_point(|action| action.0 == group)];
+            pair(same, requests, |row| rows.push(row));
+            rows
+        })
+        .collect();
     let mut paired = vec![false; events.rows];
-    let mut actions = actions.as_slice();
-    for requests in requests.chunk_by(|a, b| a.0 == b.0) {
-        let group = requests[0].0;
-        actions = &actions[actions.partition_point(|action| action.0 < group)..];
-        let same = &actions[..actions.partition_point(|action| action.0 == group)];
-        pair(same, requests, |row| paired[row] = true);
-    }
+    found.into_iter().flatten().for_each(|row| paired[row] = true);
     Values::all(paired)
 }
 

@@ -129,7 +129,8 @@ fn new_step(
         return None;
     }
     let (end, kind) = string_end::<Portable>(bytes, key, above_ascii)?;
-    if kind != Kind::Text || !bytes[end..].starts_with(b"\": ") {
+    // A key that is met again is not looked at for what is no text.
+    if kind != Kind::Text || !bytes[key..end].is_ascii() || !bytes[end..].starts_with(b"\": ") {
         return None;
     }
     let field = fields.find(&bytes[key..end], kind);

@@ -80,6 +80,23 @@ impl Bits {
         self.words.truncate(self.len.div_ceil(64));
     }
 
+    /// A bit for each of these.
+    pub fn of(bits: &[bool]) -> Bits {
+        // Eight at a time: the product brings the lowest bit of each byte into the highest byte.
+        let byte = |eight: &[bool; 8]| {
+            let bytes = u64::from_le_bytes(eight.map(u8::from));
+            (bytes.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+        };
+        let (words, rest) = bits.as_chunks::<64>();
+        let word = |bits: &[bool; 64]| {
+            let (bytes, _) = bits.as_chunks::<8>();
+            u64::from_le_bytes(std::array::from_fn(|at| byte(&bytes[at])))
+        };
+        let mut all = Bits { words: words.iter().map(word).collect(), len: words.len() * 64 };
+        rest.iter().for_each(|&bit| all.push(bit));
+        all
+    }
+
     /// So many bits, all set.
     pub fn ones(len: usize) -> Bits {
         let mut words = vec![u64::MAX; len.div_ceil(64)];
@@ -401,6 +418,7 @@ mod tests {
             both.append(&b);
             both.push(true);
             assert_eq!(Bits::ones(first), (0..first).map(|_| true).collect());
+            assert_eq!(Bits::of(&a.iter().collect::<Vec<bool>>()), a);
             let expected: Vec<bool> = a.iter().chain(b.iter()).chain([true]).collect();
             assert_eq!(both.iter().collect::<Vec<_>>(), expected);
         }

@@ -20,7 +20,7 @@ use polars::prelude::*;
 /// `Error::Query` with what Polars does not accept, and in which condition.
 pub fn query(funnel: &Funnel, events: &Relation) -> Result<DataFrame, Error> {
     events
-        .answer(|events| result(funnel, events))
+        .answer(&funnel.marked_sql(true), |events| result(funnel, events))
         .map_err(|error| check(funnel, events).err().unwrap_or_else(|| explain(&error, &EVENTS)))
 }
 
