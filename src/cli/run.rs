@@ -210,7 +210,9 @@ impl Scan<'_> {
         let more = bots.iter().chain(addresses).copied();
         let sources = sources(wanted, cut.is_some() || *span).or(Wanted::of(more));
         let early = if needs_neighbours(sources) || quality { None } else { self.hull.clone() };
-        let settings = settings(options, sources, early, self.zone, quality, &options.redact)?;
+        let mut settings = settings(options, sources, early, self.zone, quality, &options.redact)?;
+        // Visitors may be named after their clients; pairs only have to be of one.
+        settings.rows.client_names = wanted.has("client") || sources.has("visitor_id");
         let plan = load::Plan {
             files,
             settings: &settings,
@@ -294,7 +296,7 @@ pub fn settings(
     let redaction = Redaction::new(redact, options.hash_pii);
     let memory = memory::size(&options.memory_limit)?;
     Ok(Settings {
-        rows: RowSettings { wanted, range, zone, redaction },
+        rows: RowSettings { wanted, range, zone, redaction, client_names: true },
         threads: threads(options),
         chunk_bytes: options.chunk_bytes,
         max_line_bytes: options.max_line_bytes.min(LONGEST_LINE),

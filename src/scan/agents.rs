@@ -1,5 +1,6 @@
 //! Which user agents name themselves as programs. Knows nothing of lines.
 
+use super::client::HASHER;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
@@ -67,10 +68,15 @@ pub struct Agent {
 }
 
 /// What is known of the user agents met before; one for each thread.
-#[derive(Default)]
 pub struct Agents {
-    hasher: foldhash::quality::RandomState,
+    hasher: foldhash::quality::FixedState,
     known: HashMap<u64, bool, foldhash::fast::FixedState>,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Agents { hasher: HASHER.clone(), known: HashMap::default() }
+    }
 }
 
 impl Agents {

@@ -86,6 +86,8 @@ pub struct RowSettings {
     pub zone: Tz,
     /// What to take out.
     pub redaction: Redaction,
+    /// Whether `client` has the text that it has in every run. If not, it only tells this run's clients apart, which is quicker.
+    pub client_names: bool,
 }
 
 impl RowSettings {
@@ -213,7 +215,7 @@ impl RowBuilder {
                 }
                 Cells::Text(codes) if plan.from == From::Client => {
                     let address = tokens.get(IP_ADDRESS).and_then(|token| text(bytes, token, scratch));
-                    codes.push(clients.code(address, agent, &mut plan.dictionary));
+                    codes.push(clients.code(address, agent, &mut plan.dictionary, settings.client_names));
                     true
                 }
                 Cells::Text(codes) => {

@@ -183,15 +183,20 @@ fn other_value(bytes: &[u8], at: usize, above_ascii: &mut u32) -> Option<(Kind, 
 /// A value that holds nothing and is neither text nor number, and where it ends.
 #[inline(always)]
 fn word(bytes: &[u8], at: usize) -> Option<(Kind, usize)> {
-    let (kind, word): (_, &[u8]) = match bytes[at] {
-        b'n' => (Kind::Null, b"null"),
-        b't' => (Kind::True, b"true"),
-        b'f' => (Kind::False, b"false"),
-        b'{' => (Kind::Object, b"{}"),
-        b'[' => (Kind::Array, b"[]"),
-        _ => return None,
-    };
-    bytes[at..].starts_with(word).then_some((kind, at + word.len()))
+    match bytes[at] {
+        b'n' => is(bytes, at, b"null").then_some((Kind::Null, at + 4)),
+        b't' => is(bytes, at, b"true").then_some((Kind::True, at + 4)),
+        b'f' => is(bytes, at, b"false").then_some((Kind::False, at + 5)),
+        b'{' => is(bytes, at, b"{}").then_some((Kind::Object, at + 2)),
+        b'[' => is(bytes, at, b"[]").then_some((Kind::Array, at + 2)),
+        _ => None,
+    }
+}
+
+/// Whether this stands there. Its length is part of its type, so that it is compared without a call.
+#[inline(always)]
+fn is<const LENGTH: usize>(bytes: &[u8], at: usize, word: &[u8; LENGTH]) -> bool {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()) == Some(word)
 }
 
 /// Where the object or array that begins at `at` ends.

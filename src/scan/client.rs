@@ -3,16 +3,22 @@
 
 use super::agents::Agent;
 use super::column::{Dictionary, NULL};
-use super::cookie::short_hash;
+use super::cookie::{characters, short_hash};
+use foldhash::quality::{FixedState, RandomState};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::sync::LazyLock;
+
+/// Hashes alike in all threads of a run, and otherwise in every run.
+pub static HASHER: LazyLock<FixedState> =
+    LazyLock::new(|| FixedState::with_seed(RandomState::default().hash_one(0)));
 
 /// Codes of clients; one for each thread.
 ///
 /// A client met before is known by a hash of 64 bits, seeded anew in every run: of 10 million clients two share one with
 /// a probability of 1 in 370,000.
 pub struct ClientCodes {
-    hasher: foldhash::quality::RandomState,
+    hasher: FixedState,
     codes: HashMap<u64, u32, foldhash::fast::FixedState>,
     /// The clients met last, by hash: lines of one client come close together, and all codes take more room than the
     /// processor's cache has.
@@ -24,7 +30,7 @@ const RECENT_CLIENTS: usize = 2048;
 impl Default for ClientCodes {
     fn default() -> Self {
         ClientCodes {
-            hasher: foldhash::quality::RandomState::default(),
+            hasher: HASHER.clone(),
             codes: HashMap::default(),
             recent: vec![(0, NULL); RECENT_CLIENTS],
         }
@@ -32,13 +38,15 @@ impl Default for ClientCodes {
 }
 
 impl ClientCodes {
-    /// The code of the client's short hash, [`NULL`] where neither address nor user agent is known.
+    /// The code of the client's short hash, [`NULL`] where neither address nor user agent is known. If it is not to be
+    /// `named`, the code of a text that is quicker to have, and the client's in this run only.
     #[inline]
     pub fn code(
         &mut self,
         address: Option<&[u8]>,
         agent: Option<(&[u8], Agent)>,
         dictionary: &mut Dictionary,
+        named: bool,
     ) -> u32 {
         if address.is_none() && agent.is_none() {
             return NULL;
@@ -49,7 +57,10 @@ impl ClientCodes {
         let recent = &mut self.recent[key as usize % RECENT_CLIENTS];
         if recent.0 != key || recent.1 == NULL {
             // No address holds a NUL byte, so that the two parts cannot be taken for one another.
-            let new = || dictionary.code(&short_hash(&[address, b"\0", agent].concat()));
+            let new = || match named {
+                true => dictionary.code(&short_hash(&[address, b"\0", agent].concat())),
+                false => dictionary.code(&characters(key)),
+            };
             *recent = (key, *self.codes.entry(key).or_insert_with(new));
         }
         recent.1

@@ -202,7 +202,11 @@ const HASH_CHARACTERS: usize = 12;
 /// A short hash of an id: 12 characters of Crockford's base 32, lower case.
 pub fn short_hash(id: &[u8]) -> [u8; HASH_CHARACTERS] {
     let digest = blake3::hash(id);
-    let mut bits = u64::from_le_bytes(std::array::from_fn(|at| digest.as_bytes()[at]));
+    characters(u64::from_le_bytes(std::array::from_fn(|at| digest.as_bytes()[at])))
+}
+
+/// The lower 60 bits of a hash as text.
+pub(super) fn characters(mut bits: u64) -> [u8; HASH_CHARACTERS] {
     std::array::from_fn(|_| {
         let character = b"0123456789abcdefghjkmnpqrstvwxyz"[(bits & 31) as usize];
         bits >>= 5;

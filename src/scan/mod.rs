@@ -117,6 +117,7 @@ impl Default for Settings {
                 range: None,
                 zone: chrono_tz::Asia::Seoul,
                 redaction: Redaction::new(&[], false),
+                client_names: true,
             },
             threads: 1,
             chunk_bytes: 1 << 20,
