@@ -178,12 +178,9 @@ pub fn command(words: &[OsString], file: Option<&QueryFile>) -> Result<Command, 
         let mut others = OF_DATA.into_iter().chain(OF_NIGHTS);
         others.find(|name| words.get(1).is_some_and(|word| word == name))
     });
-    for report in &reports {
-        command = command.subcommand(report_command(report, asked));
-    }
-    let compared = asked.is_none_or(|asked| asked == "compare").then(|| words.get(2));
-    let compare = compare::command(&reports, file, compared);
-    let of_reports = [report_set_command(&reports), compare];
+    command = command.subcommands(commands(&reports, asked, report_command));
+    let compared = if asked.is_none_or(|asked| asked == "compare") { reports.as_slice() } else { &[] };
+    let of_reports = [report_set_command(&reports), compare::command(compared, file, words.get(2))];
     let of_rows = [events::command(), sql::command(), run_file::command(file)];
     command = command.subcommands(of_reports).subcommands(of_rows);
     command = command.subcommands([schema_command(), quality_command(), ingest::command(), store::command()]);
@@ -234,13 +231,24 @@ pub fn named<'a>(word: Option<&'a OsString>, reports: &[Report]) -> Option<&'a s
     reports.iter().any(|report| report.header.name == word).then_some(word)
 }
 
-/// A report's command: without options if another command is asked for. It takes milliseconds to make the options of all
-/// reports, which are needed only where something is wrong with the words.
-fn report_command(report: &Report, asked: Option<&str>) -> Command {
+/// The reports' commands, made by `whole`; without options if another command is asked for. It takes milliseconds to make the
+/// options of all reports, which are needed only where something is wrong with the words.
+pub fn commands(
+    reports: &[Report],
+    asked: Option<&str>,
+    whole: impl Fn(&Report) -> Command,
+) -> impl Iterator<Item = Command> {
+    reports.iter().map(move |report| {
+        let Header { name, title, .. } = &report.header;
+        match asked {
+            Some(asked) if asked != name => Command::new(leak(name)).about(title.clone()),
+            _ => whole(report),
+        }
+    })
+}
+
+fn report_command(report: &Report) -> Command {
     let Header { name, title, .. } = &report.header;
-    if asked.is_some_and(|asked| asked != name) {
-        return Command::new(leak(name)).about(title.clone());
-    }
     let example = name.clone() + " sample_logs" + extra_example(name);
     with_common(report_args(name, report).after_help(report_help(&report.header, &example)), title)
 }

@@ -1,7 +1,7 @@
 //! `compare`: a report over one period beside the same report over the one before. Both are cut out of one reading.
 
 use super::answer::rows;
-use super::args::{Common, leak, named, report_args, report_help, value, with_common};
+use super::args::{Common, commands, named, report_args, report_help, value, with_common};
 use super::funnel_words::immature;
 use super::load::Loaded;
 use super::periods::{Asked, in_words};
@@ -12,7 +12,7 @@ use crate::engine::comparison::compare;
 use crate::engine::polars as engine;
 use crate::engine::relation::Relation;
 use crate::error::Error;
-use crate::report::{self, Comparison, Header, Report};
+use crate::report::{self, Comparison, Report};
 use crate::scan::time::DAY;
 use crate::scan::wanted::Wanted;
 use crate::schema::Type;
@@ -32,9 +32,9 @@ pub struct Comparing {
     every: Option<i64>,
 }
 
-/// The words of `compare`: a command for each of these reports, and for the user's own file; without them if nobody
-/// `compared`, and with the options of the one that was compared, if that is one of them.
-pub fn command(reports: &[Report], file: Option<&QueryFile>, compared: Option<Option<&OsString>>) -> Command {
+/// The words of `compare`: a command for each of these reports, and for the user's own file; if `word` names a report, only
+/// that one's has options.
+pub fn command(reports: &[Report], file: Option<&QueryFile>, word: Option<&OsString>) -> Command {
     let command = Command::new("compare")
         .about("a report over one period beside the one before")
         .override_usage("loganalyze compare REPORT INPUT… [--since TIME --until TIME] [--with PERIOD] [OPTIONS]")
@@ -52,15 +52,8 @@ pub fn command(reports: &[Report], file: Option<&QueryFile>, compared: Option<Op
         .subcommand_value_name("REPORT")
         .subcommand_help_heading("Reports")
         .arg_required_else_help(true);
-    let Some(word) = compared else { return command };
-    let asked = named(word, reports);
-    let built_in = reports.iter().map(|report| {
-        let Header { name, title, .. } = &report.header;
-        match asked {
-            Some(asked) if asked != name => Command::new(leak(name)).about(title.clone()),
-            _ => report_command(name, report),
-        }
-    });
+    let of_report = |report: &Report| report_command(&report.header.name, report);
+    let built_in = commands(reports, named(word, reports), of_report);
     let own = file.map(|file| report_command(&file.name, &file.report));
     command.subcommands(built_in.chain(own))
 }

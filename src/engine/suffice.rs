@@ -76,16 +76,15 @@ impl Uses<'_> {
     /// Whether this is done with what it is made of as it may be; what is in there is looked at by itself.
     fn may_be(&self, expression: &Expr) -> bool {
         let carries = |part: &Expr| carries(part, self.tracked);
+        let alike = |parts: &[&Expr]| {
+            !parts.iter().any(|part| carries(part)) || parts.iter().all(|part| carries(part) || is_text(part))
+        };
         match expression {
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Nested(_) | Expr::Value(_) => true,
             Expr::IsNull(_) | Expr::IsNotNull(_) => true,
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => !carries(expr),
-            Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
-                !carries(left) && !carries(right)
-            }
             Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } => {
-                let is_text_or_carries = |part: &Expr| is_text(part) || carries(part);
-                !carries(left) && !carries(right) || is_text_or_carries(left) && is_text_or_carries(right)
+                alike(&[left, right])
             }
             Expr::BinaryOp { left, right, .. } => !carries(left) && !carries(right),
             Expr::InList { expr, list, .. } => {
@@ -99,20 +98,15 @@ impl Uses<'_> {
             Expr::Cast { expr, .. } => !carries(expr),
             Expr::Case { operand, conditions, else_result, .. } => {
                 let results = conditions.iter().map(|when| &when.result).chain(else_result.as_deref());
-                let mut results = results.peekable();
-                let each = |result: &Expr| carries(result) || is_text(result) || is_null(result);
-                let some_carry = results.clone().any(carries);
+                let results: Vec<&Expr> = results.filter(|result| !is_null(result)).collect();
                 operand.is_none()
                     && !conditions.iter().any(|when| carries(&when.condition))
-                    && (!some_carry || results.all(each))
+                    && alike(&results)
             }
             Expr::Function(function) => {
                 let arguments = arguments(function);
                 match function.name.to_string().to_uppercase().as_str() {
-                    "COALESCE" => {
-                        !arguments.iter().any(|part| carries(part))
-                            || arguments.iter().all(|part| carries(part) || is_text(part))
-                    }
+                    "COALESCE" => alike(&arguments),
                     name if HANDS_ON.contains(&name) || name == "COUNT" => true,
                     _ => !arguments.iter().any(|part| carries(part)),
                 }
@@ -160,11 +154,11 @@ fn mentions(expression: &Expr, tracked: &HashSet<String>) -> bool {
 
 fn arguments(function: &Function) -> Vec<&Expr> {
     let FunctionArguments::List(list) = &function.args else { return Vec::new() };
-    let argument = |argument| match argument {
-        &FunctionArg::Unnamed(FunctionArgExpr::Expr(ref expression)) => Some(expression),
+    let expressions = list.args.iter().filter_map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression),
         _ => None,
-    };
-    list.args.iter().filter_map(argument).collect()
+    });
+    expressions.collect()
 }
 
 fn is_text(expression: &Expr) -> bool {

@@ -65,31 +65,33 @@ impl Key {
     pub fn number(&self, rows: Range<usize>, each: u32, numbers: &mut [u32]) {
         let least = self.least;
         match &self.values {
-            Values::Codes(codes) => add(slice(codes, &rows), numbers, |code| code.wrapping_mul(each)),
+            Values::Codes(codes) => self.add(slice(codes, &rows), rows, each, numbers, |code| code),
             Values::Integers(values) => {
-                add(slice(values, &rows), numbers, |value| {
-                    (value.wrapping_sub(least) as u32).wrapping_mul(each)
-                });
+                self.add(slice(values, &rows), rows, each, numbers, |value| (value - least) as u32);
             }
             Values::Days(days) => {
-                add(slice(days, &rows), numbers, |day| ((i64::from(day) - least) as u32).wrapping_mul(each));
+                self.add(slice(days, &rows), rows, each, numbers, |day| (i64::from(day) - least) as u32);
             }
-        }
-        let Some(valid) = &self.valid else { return };
-        let null = self.count as u32 * each;
-        for (number, row) in numbers.iter_mut().zip(rows).filter(|(_, row)| !valid.get_bit(*row)) {
-            // What stands behind a null was added like a value, and may be anything.
-            *number = number.wrapping_sub(self.place(row).wrapping_mul(each)).wrapping_add(null);
         }
     }
 
-    /// The place of what stands in this row.
-    fn place(&self, row: usize) -> u32 {
-        let rows = row..row + 1;
-        match &self.values {
-            Values::Codes(codes) => slice(codes, &rows)[0],
-            Values::Integers(values) => slice(values, &rows)[0].wrapping_sub(self.least) as u32,
-            Values::Days(days) => (i64::from(slice(days, &rows)[0]) - self.least) as u32,
+    fn add<T: Copy>(
+        &self,
+        values: &[T],
+        rows: Range<usize>,
+        each: u32,
+        numbers: &mut [u32],
+        place: impl Fn(T) -> u32,
+    ) {
+        let Some(valid) = &self.valid else {
+            return numbers
+                .iter_mut()
+                .zip(values)
+                .for_each(|(number, &value)| *number += place(value) * each);
+        };
+        for ((number, &value), row) in numbers.iter_mut().zip(values).zip(rows) {
+            // What stands behind a null may be anything.
+            *number += each * if valid.get_bit(row) { place(value) } else { self.count as u32 };
         }
     }
 
@@ -116,12 +118,6 @@ fn span(least: Option<i64>, greatest: Option<i64>) -> Option<(i64, usize)> {
     let (Some(least), Some(greatest)) = (least, greatest) else { return Some((0, 0)) };
     let count = usize::try_from(greatest.checked_sub(least)?).ok()? + 1;
     (count < MOST_GROUPS).then_some((least, count))
-}
-
-fn add<T: Copy>(values: &[T], numbers: &mut [u32], place: impl Fn(T) -> u32) {
-    for (number, &value) in numbers.iter_mut().zip(values) {
-        *number = number.wrapping_add(place(value));
-    }
 }
 
 /// The values in these rows of a column of one piece, with what stands behind nulls.
