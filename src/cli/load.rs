@@ -5,17 +5,19 @@ use super::account::{Account, Limit};
 use super::args::{Bots, Common};
 use super::periods::Cut;
 use super::quality::Quality;
-use super::{pii, progress};
+use super::{load_parts, pii, progress};
 use crate::engine::polars::frame;
-use crate::engine::relation::{Relation, Table};
+use crate::engine::relation::Relation;
+use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::column::{Column, NULL};
-use crate::events::{Events, JOIN_SOURCES, Joined, Sessions, derive, derive_of_visitors, needs_visitors};
+use crate::events::{Events, Sessions, derive, derive_of_visitors};
 use crate::input::LogFile;
-use crate::scan::spill::Spill;
 use crate::scan::wanted::Wanted;
-use crate::scan::{FILE, FileScan, Scanned, Settings, scan};
+use crate::scan::{FileScan, Scanned, Settings, scan};
 use ipnet::IpNet;
+use rayon::prelude::*;
+use std::io;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Instant;
@@ -30,6 +32,8 @@ pub struct Plan<'a> {
     pub columns: Wanted,
     /// The events that it is to have.
     pub cut: &'a Cut,
+    /// Those of them that the queries look at, if not all.
+    pub seen: Option<Seen>,
     /// The networks whose events it is not to have.
     pub allow: &'a [IpNet],
     /// What makes a session.
@@ -69,7 +73,7 @@ pub fn load(options: &Common, plan: &Plan, account: &mut Account) -> Result<Load
     loader.quality = Quality::new(scanned.files.len());
     let Scanned { columns, rows, files, spilled, .. } = scanned;
     let relation = match spilled {
-        Some(spill) => loader.part_by_part(&spill)?,
+        Some(spill) => load_parts::load(&mut loader, &spill)?,
         None => loader.whole(Events { columns, rows }, &files)?,
     };
     Ok(loader.loaded(relation, files))
@@ -82,23 +86,24 @@ fn span(scanned: &Scanned) -> Result<Option<(i64, i64)>, Error> {
         _ => None,
     };
     let Some(spill) = &scanned.spilled else { return Ok(scanned.columns.get("timestamp").and_then(of)) };
-    let mut spans = Vec::new();
-    for part in 0..spill.parts() {
-        let (columns, _) = spill.read(part, &["timestamp"]).map_err(Error::Temporary)?;
-        spans.extend(columns.iter().find_map(|(_, column)| of(column)));
-    }
+    let of_part = |part| {
+        let (columns, _) = spill.read(part, &["timestamp"])?;
+        Ok(columns.iter().find_map(|(_, column)| of(column)))
+    };
+    let spans: io::Result<Vec<_>> = (0..spill.parts()).into_par_iter().map(of_part).collect();
+    let spans: Vec<(i64, i64)> = spans.map_err(Error::Temporary)?.into_iter().flatten().collect();
     let (first, last) = (spans.iter().map(|span| span.0).min(), spans.iter().map(|span| span.1).max());
     Ok(first.zip(last))
 }
 
 /// From events to what queries may see of them.
 pub struct Loader<'a> {
-    plan: &'a Plan<'a>,
+    pub plan: &'a Plan<'a>,
     ranges: Vec<Range<i64>>,
-    wanted: Wanted,
+    pub wanted: Wanted,
     /// What replaces personal data, if it is to be replaced.
     pub pii: Option<pii::Hasher>,
-    quality: Quality,
+    pub quality: Quality,
     /// The first and the last event's time, microseconds.
     pub span: Option<(i64, i64)>,
     mode: Bots,
@@ -138,59 +143,17 @@ impl<'a> Loader<'a> {
         Ok(Relation::in_memory(self.frame(events)?))
     }
 
-    /// What is said by all parts together is found first.
-    fn part_by_part(&mut self, spill: &Spill) -> Result<Relation, Error> {
-        let joined = self.joined(spill)?;
-        let mut names: Vec<_> = self.wanted.names().collect();
-        names.push(FILE);
-        let mut table = Table::default();
-        // A visitor may have had several clients; sessions need all of a visitor's events.
-        let by_visitor = Spill::new(spill.parts());
-        for part in 0..spill.parts() {
-            let Some(mut events) = read(spill, part, &names)? else { continue };
-            derive(&mut events, self.wanted, Some(&joined));
-            self.add_quality(&events);
-            if needs_visitors(self.wanted) {
-                let columns = events.columns.into_iter().collect();
-                by_visitor.add(&columns, Some("visitor_id"), 0).map_err(Error::Temporary)?;
-            } else {
-                table.add(self.frame(events)?)?;
-            }
-        }
-        for part in 0..by_visitor.parts() {
-            let Some(mut events) = read(&by_visitor, part, &names)? else { continue };
-            derive_of_visitors(&mut events, self.wanted, self.plan.sessions);
-            table.add(self.frame(events)?)?;
-        }
-        table.finish()
-    }
-
-    fn joined(&self, spill: &Spill) -> Result<Joined, Error> {
-        let mut joined = Joined::default();
-        if self.wanted.has("visitor_id") {
-            for learn in [Joined::add, Joined::add_times] {
-                for part in 0..spill.parts() {
-                    if let Some(events) = read(spill, part, &JOIN_SOURCES)? {
-                        learn(&mut joined, &events);
-                    }
-                }
-            }
-        }
-        Ok(joined)
-    }
-
-    fn add_quality(&mut self, events: &Events) {
-        if let Some(Column::Bigint(files)) = events.columns.get(FILE) {
-            let rows = files.values.iter().enumerate();
-            self.quality.add(events, rows.map(|(row, &file)| (row, file as usize)));
-        }
-    }
-
     /// The columns that queries need, of the events that they may see.
     pub fn frame(&mut self, mut events: Events) -> Result<polars::prelude::DataFrame, Error> {
-        let keep = self.keep(&events);
+        let mut keep = self.keep(&events);
         if let Some(pii) = &self.pii {
             pii.hash(&mut events);
+        }
+        if let Some(seen) = self.plan.seen.as_ref().and_then(|seen| seen.rows(&events)) {
+            keep = Some(match keep {
+                Some(keep) => keep.into_iter().zip(seen).map(|(keep, seen)| keep && seen).collect(),
+                None => seen,
+            });
         }
         if self.plan.span {
             let mut span = self.span;
@@ -254,10 +217,4 @@ fn elsewhere(events: &Events, networks: &[IpNet]) -> Vec<bool> {
 pub fn is_inside(text: &str, networks: &[IpNet]) -> bool {
     let inside = |address: IpAddr| networks.iter().any(|network| network.contains(&address.to_canonical()));
     text.trim().parse().is_ok_and(inside)
-}
-
-/// One part's events, if there are any.
-fn read(spill: &Spill, part: usize, names: &[&'static str]) -> Result<Option<Events>, Error> {
-    let (columns, rows) = spill.read(part, names).map_err(Error::Temporary)?;
-    Ok((rows > 0).then(|| Events { columns: columns.into_iter().collect(), rows }))
 }

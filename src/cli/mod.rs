@@ -13,6 +13,7 @@ mod init;
 mod inputs;
 mod load;
 mod load_app;
+mod load_parts;
 mod load_store;
 mod memory;
 mod nightly;

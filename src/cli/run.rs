@@ -10,6 +10,7 @@ use super::question::{Question, explanation, questions};
 use super::run_file::QueryFile;
 use super::target::Target;
 use super::{config, describe, ingest, init, load_app, load_store, memory, nightly, page, store, times};
+use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
 use crate::input::LogFile;
@@ -19,6 +20,7 @@ use crate::scan::builder::RowSettings;
 use crate::scan::redact::Redaction;
 use crate::scan::stops::Kernel;
 use crate::scan::wanted::Wanted;
+use crate::schema::EVENTS;
 use crate::sink::page::Page;
 use crate::sink::{About, Format};
 use crate::store::Store;
@@ -220,6 +222,12 @@ impl Scan<'_> {
             // Polars wants a column to know how many rows there are.
             columns: if wanted == Wanted::default() { sources } else { wanted },
             cut,
+            seen: Seen::by(
+                questions.iter().flat_map(|question| {
+                    [question.sql.as_str(), question.count.as_deref().unwrap_or_default()]
+                }),
+                EVENTS.name,
+            ),
             allow: &allow,
             sessions: Sessions {
                 gap: report::duration(&options.gap)?,

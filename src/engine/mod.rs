@@ -8,4 +8,5 @@ pub mod funnel;
 pub mod incidents;
 pub mod polars;
 pub mod relation;
+pub mod seen;
 mod suffice;

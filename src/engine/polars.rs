@@ -24,16 +24,20 @@ pub fn frame(
     names: &[&'static str],
     keep: Option<Vec<bool>>,
 ) -> Result<DataFrame, Error> {
+    let rows: Option<Vec<u32>> =
+        keep.map(|keep| (0u32..).zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect());
     let columns: Vec<_> =
         names.iter().filter_map(|name| Some((*name, events.columns.remove(name)?))).collect();
-    let columns: PolarsResult<Vec<Column>> =
-        columns.into_par_iter().map(|(name, column)| Ok(series(name, column)?.into_column())).collect();
-    let columns = columns.map_err(failed)?;
-    let frame = DataFrame::new(events.rows, columns).map_err(failed)?;
-    match keep {
-        Some(keep) => frame.filter(&keep.into_iter().collect()).map_err(failed),
-        None => Ok(frame),
-    }
+    let column = |(name, column): (&'static str, column::Column)| {
+        let column = match &rows {
+            Some(rows) => column.take(rows),
+            None => column,
+        };
+        Ok(series(name, column)?.into_column())
+    };
+    let columns: PolarsResult<Vec<Column>> = columns.into_par_iter().map(column).collect();
+    let height = rows.map_or(events.rows, |rows| rows.len());
+    DataFrame::new(height, columns.map_err(failed)?).map_err(failed)
 }
 
 fn failed(error: PolarsError) -> Error {

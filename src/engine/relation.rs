@@ -6,6 +6,7 @@ use super::suffice::categories_suffice;
 use crate::error::Error;
 use crate::schema::Type;
 use polars::prelude::*;
+use rayon::prelude::*;
 use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -259,14 +260,16 @@ impl Table {
     /// # Errors
     /// If they cannot be written.
     pub fn add(&mut self, frame: DataFrame) -> Result<(), Error> {
-        let mut frame = with_strings(frame).map_err(temporary)?;
-        let file = tempfile::tempfile().map_err(Error::Temporary)?;
-        ParquetWriter::new(file.try_clone().map_err(Error::Temporary)?)
-            .with_compression(ParquetCompression::Snappy)
-            .with_row_group_size(Some(ROWS_TOGETHER))
-            .finish(&mut frame)
-            .map_err(temporary)?;
-        self.files.push(file);
+        self.add_all(vec![frame])
+    }
+
+    /// Adds pieces that are written side by side.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn add_all(&mut self, frames: Vec<DataFrame>) -> Result<(), Error> {
+        let files: Result<Vec<File>, Error> = frames.into_par_iter().map(written).collect();
+        self.files.extend(files?);
         Ok(())
     }
 
@@ -286,6 +289,20 @@ impl Table {
             kept: None,
         })
     }
+}
+
+/// A temporary file of these rows.
+fn written(frame: DataFrame) -> Result<File, Error> {
+    let mut frame = with_strings(frame).map_err(temporary)?;
+    let file = tempfile::tempfile().map_err(Error::Temporary)?;
+    ParquetWriter::new(file.try_clone().map_err(Error::Temporary)?)
+        .with_compression(ParquetCompression::Uncompressed)
+        .with_row_group_size(Some(ROWS_TOGETHER))
+        .with_statistics(StatisticsOptions::empty())
+        .set_parallel(false)
+        .finish(&mut frame)
+        .map_err(temporary)?;
+    Ok(file)
 }
 
 fn scan(files: Vec<File>) -> Result<LazyFrame, Error> {

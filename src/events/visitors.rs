@@ -14,7 +14,7 @@ use std::collections::HashMap;
 /// How long a client is remembered.
 const MEMORY: i64 = 30 * 60 * SECOND;
 
-/// What [`Joined::add`] needs.
+/// What [`joins`] needs.
 pub const JOIN_SOURCES: [&str; 4] = ["timestamp", "event_type", "session_id", "client"];
 
 /// Which names are one visitor's, because of log-outs: what all events together say.
@@ -38,10 +38,9 @@ pub struct Join {
 }
 
 impl Joined {
-    /// What these events say: all that there are, or one part after the other.
-    pub fn add(&mut self, events: &Events) {
-        let found = named(events, |_, _| false);
-        found.joins.iter().for_each(|join| self.join(&join.one, &join.other));
+    /// Adds what [`joins`] finds in all events, or in one part after the other.
+    pub fn add(&mut self, joins: &[Join]) {
+        joins.iter().for_each(|join| self.join(&join.one, &join.other));
     }
 
     /// Says that two names are one visitor's.
@@ -52,24 +51,32 @@ impl Joined {
         self.first.resize(self.names.len(), i64::MAX);
     }
 
-    /// Adds when names were first used: once everything is joined, for all events, or one part after the other.
-    pub fn add_times(&mut self, events: &Events) {
-        if self.is_empty() {
-            return;
-        }
-        let found = named(events, |_, _| false);
-        self.add_first(&found.names, events.times("timestamp"));
+    /// When each name was first used in these events, as [`Joined::add_times`] takes it once everything is joined: for all
+    /// events, or for one part after the other.
+    pub fn times(&self, events: &Events) -> Vec<i64> {
+        self.first_times(&named(events, |_, _| false).names, events.times("timestamp"))
+    }
+
+    /// Adds when names were first used.
+    pub fn add_times(&mut self, times: &[i64]) {
+        self.first.iter_mut().zip(times).for_each(|(first, time)| *first = (*first).min(*time));
     }
 
     /// Adds when these names, a row an event, were first used.
     pub fn add_first(&mut self, names: &Texts, times: &Values<i64>) {
+        self.add_times(&self.first_times(names, times));
+    }
+
+    fn first_times(&self, names: &Texts, times: &Values<i64>) -> Vec<i64> {
+        let mut first = vec![i64::MAX; self.first.len()];
         let codes: Vec<u32> =
             names.dictionary.iter().map(|name| self.names.find(name).unwrap_or(NULL)).collect();
         for (&name, time) in names.codes.iter().zip(times.iter()).filter(|(name, _)| **name != NULL) {
-            if let (Some(first), Some(time)) = (self.first.get_mut(codes[name as usize] as usize), time) {
+            if let (Some(first), Some(time)) = (first.get_mut(codes[name as usize] as usize), time) {
                 *first = time.min(*first);
             }
         }
+        first
     }
 
     /// Says that this name was used at this time, microseconds; of no consequence for a name that is joined to none.
@@ -123,7 +130,7 @@ pub fn visitor_ids(events: &Events, joined: Option<&Joined>) -> Texts {
         return joined.rename(names);
     }
     let mut joined = Joined::default();
-    joins.iter().for_each(|join| joined.join(&join.one, &join.other));
+    joined.add(&joins);
     joined.add_first(&names, events.times("timestamp"));
     joined.rename(names)
 }
@@ -134,6 +141,11 @@ pub struct Named {
     pub names: Texts,
     /// What log-outs join.
     pub joins: Vec<Join>,
+}
+
+/// What log-outs among these events join.
+pub fn joins(events: &Events) -> Vec<Join> {
+    named(events, |_, _| false).joins
 }
 
 /// Names the visitors of these events; `known` says of a client and an id whether the client showed it before all of them.

@@ -1,132 +1,11 @@
 //! Columns as the scanner builds them: plain vectors with a bit a row for null, text as codes into a dictionary.
 //! Knows neither JSON nor DataFrames.
 
+pub use super::bits::Bits;
 use hashbrown::{HashTable, hash_table::Entry};
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
 use std::ops::Range;
-
-/// A bit a row.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Bits {
-    words: Vec<u64>,
-    len: usize,
-}
-
-impl Bits {
-    /// No bits, with room for so many.
-    pub fn with_capacity(bits: usize) -> Self {
-        Bits { words: Vec::with_capacity(bits.div_ceil(64)), len: 0 }
-    }
-
-    /// Adds a bit.
-    #[inline]
-    pub fn push(&mut self, bit: bool) {
-        if self.len.is_multiple_of(64) {
-            self.words.push(0);
-        }
-        if let Some(word) = self.words.last_mut() {
-            *word |= u64::from(bit) << (self.len % 64);
-        }
-        self.len += 1;
-    }
-
-    /// The bit of this row.
-    #[inline]
-    pub fn get(&self, row: usize) -> bool {
-        self.words[row / 64] >> (row % 64) & 1 == 1
-    }
-
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// All bits in order.
-    pub fn iter(&self) -> impl Iterator<Item = bool> + '_ {
-        (0..self.len).map(|row| self.get(row))
-    }
-
-    /// Whether every bit is set.
-    pub fn all(&self) -> bool {
-        self.words.iter().map(|word| word.count_ones() as usize).sum::<usize>() == self.len
-    }
-
-    /// Eight rows a byte, the first in the lowest bit.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
-    }
-
-    /// Adds the rows of another.
-    pub fn append(&mut self, other: &Bits) {
-        let shift = self.len % 64;
-        self.len += other.len;
-        if shift == 0 {
-            self.words.extend_from_slice(&other.words);
-            return;
-        }
-        // The bits behind the last are never set.
-        for &word in &other.words {
-            if let Some(last) = self.words.last_mut() {
-                *last |= word << shift;
-            }
-            self.words.push(word >> (64 - shift));
-        }
-        self.words.truncate(self.len.div_ceil(64));
-    }
-
-    /// A bit for each of these.
-    pub fn of(bits: &[bool]) -> Bits {
-        // Eight at a time: the product brings the lowest bit of each byte into the highest byte.
-        let byte = |eight: &[bool; 8]| {
-            let bytes = u64::from_le_bytes(eight.map(u8::from));
-            (bytes.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
-        };
-        let (words, rest) = bits.as_chunks::<64>();
-        let word = |bits: &[bool; 64]| {
-            let (bytes, _) = bits.as_chunks::<8>();
-            u64::from_le_bytes(std::array::from_fn(|at| byte(&bytes[at])))
-        };
-        let mut all = Bits { words: words.iter().map(word).collect(), len: words.len() * 64 };
-        rest.iter().for_each(|&bit| all.push(bit));
-        all
-    }
-
-    /// So many bits, all set.
-    pub fn ones(len: usize) -> Bits {
-        let mut words = vec![u64::MAX; len.div_ceil(64)];
-        if let (Some(last), 1..) = (words.last_mut(), len % 64) {
-            *last = (1 << (len % 64)) - 1;
-        }
-        Bits { words, len }
-    }
-}
-
-impl FromIterator<bool> for Bits {
-    fn from_iter<I: IntoIterator<Item = bool>>(bits: I) -> Self {
-        let mut bits = bits.into_iter();
-        let mut out = Bits::with_capacity(bits.size_hint().0);
-        loop {
-            let (mut word, mut count) = (0, 0);
-            for bit in bits.by_ref().take(64) {
-                word |= u64::from(bit) << count;
-                count += 1;
-            }
-            if count > 0 {
-                out.words.push(word);
-                out.len += count;
-            }
-            if count < 64 {
-                return out;
-            }
-        }
-    }
-}
 
 /// Values of one type, null where the bit is not set (the value is then the type's default).
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -169,6 +48,14 @@ impl<T: Copy + Default> Values<T> {
     /// These rows of it.
     pub fn slice(&self, rows: Range<usize>) -> Values<T> {
         rows.map(|row| self.get(row)).collect()
+    }
+
+    /// Some rows of it.
+    pub fn take(&self, rows: &[u32]) -> Values<T> {
+        if self.valid.all() {
+            return Values::all(rows.iter().map(|&row| self.values[row as usize]).collect());
+        }
+        rows.iter().map(|&row| self.get(row as usize)).collect()
     }
 
     /// Adds the rows of another.
@@ -293,6 +180,24 @@ impl Texts {
         self.codes.extend(codes.iter().map(|&code| if code == NULL { NULL } else { new[code as usize] }));
     }
 
+    /// Some rows of it; if they are few, with a dictionary of nothing but their texts.
+    fn take(self, rows: &[u32]) -> Texts {
+        let codes = rows.iter().map(|&row| self.codes[row as usize]);
+        if self.dictionary.len() <= rows.len() {
+            return Texts { codes: codes.collect(), dictionary: self.dictionary };
+        }
+        let mut dictionary = Dictionary::default();
+        let mut new = vec![NULL; self.dictionary.len()];
+        let mut new_code = |code: u32| {
+            if code != NULL && new[code as usize] == NULL {
+                new[code as usize] = dictionary.code(self.dictionary.get(code).as_bytes());
+            }
+            if code == NULL { NULL } else { new[code as usize] }
+        };
+        let codes = codes.map(&mut new_code).collect();
+        Texts { codes, dictionary }
+    }
+
     /// The same rows with every distinct text changed; `None` becomes null.
     pub fn map(&self, change: impl Fn(&str) -> Option<String>) -> Texts {
         let mut dictionary = Dictionary::default();
@@ -375,6 +280,30 @@ impl Column {
         }
     }
 
+    /// Some rows of it.
+    pub fn take(self, rows: &[u32]) -> Column {
+        match self {
+            Column::Bigint(values) => Column::Bigint(values.take(rows)),
+            Column::Timestamp(values) => Column::Timestamp(values.take(rows)),
+            Column::Date(values) => Column::Date(values.take(rows)),
+            Column::Double(values) => Column::Double(values.take(rows)),
+            Column::Boolean(values) => Column::Boolean(values.take(rows)),
+            Column::Text(texts) => Column::Text(texts.take(rows)),
+        }
+    }
+
+    /// Whether this row has no value.
+    pub fn is_null(&self, row: usize) -> bool {
+        match self {
+            Column::Bigint(values) | Column::Timestamp(values) | Column::Date(values) => {
+                !values.valid.get(row)
+            }
+            Column::Double(values) => !values.valid.get(row),
+            Column::Boolean(values) => !values.valid.get(row),
+            Column::Text(texts) => texts.codes[row] == NULL,
+        }
+    }
+
     /// Whether a row's value is that of a row of another column of the same type.
     pub fn same(&self, row: usize, other: &Column, other_row: usize) -> bool {
         match (self, other) {
@@ -408,21 +337,6 @@ impl Column {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bits_append_at_every_alignment() {
-        for first in 0..130 {
-            let a: Bits = (0..first).map(|i| i % 3 == 0).collect();
-            let b: Bits = (0..70).map(|i| i % 5 == 0).collect();
-            let mut both = a.clone();
-            both.append(&b);
-            both.push(true);
-            assert_eq!(Bits::ones(first), (0..first).map(|_| true).collect());
-            assert_eq!(Bits::of(&a.iter().collect::<Vec<bool>>()), a);
-            let expected: Vec<bool> = a.iter().chain(b.iter()).chain([true]).collect();
-            assert_eq!(both.iter().collect::<Vec<_>>(), expected);
-        }
-    }
 
     #[test]
     fn a_dictionary_numbers_distinct_texts() {

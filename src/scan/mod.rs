@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod app;
+pub mod bits;
 pub mod builder;
 mod canonical;
 mod client;

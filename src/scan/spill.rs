@@ -58,6 +58,11 @@ impl Spill {
         self.kept().parts.iter().map(|part| part.rows).sum()
     }
 
+    /// How many rows this part has.
+    pub fn rows_of(&self, part: usize) -> usize {
+        self.kept().parts[part].rows
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,23 +104,26 @@ impl Spill {
     /// # Errors
     /// If they cannot be read.
     pub fn read(&self, part: usize, names: &[&'static str]) -> io::Result<(Named, usize)> {
-        let mut kept = self.kept();
-        let Kept { file, parts, .. } = &mut *kept;
-        let part = &parts[part];
+        let Part { segments, rows } = self.kept().parts[part].clone();
         let mut bytes = Vec::new();
         let mut columns: Named = Vec::new();
-        for segment in &part.segments {
-            let Some(file) = &mut *file else { break };
-            file.seek(SeekFrom::Start(segment.start))?;
-            bytes.resize((segment.end - segment.start) as usize, 0);
-            file.read_exact(&mut bytes)?;
+        for segment in segments {
+            self.kept().read(segment, &mut bytes)?;
             Reader(&bytes).segment(names, &mut columns)?;
         }
-        Ok((columns, part.rows))
+        Ok((columns, rows))
     }
 }
 
 impl Kept {
+    /// Reads these bytes of the file in place of what was in `bytes`.
+    fn read(&mut self, range: Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.resize((range.end - range.start) as usize, 0);
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.seek(SeekFrom::Start(range.start))?;
+        file.read_exact(bytes)
+    }
+
     /// Writes a segment behind all others.
     fn add(&mut self, part: usize, segment: &Segment) -> io::Result<()> {
         let file = match &mut self.file {

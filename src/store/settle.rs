@@ -274,7 +274,7 @@ impl Past {
     }
 
     fn join(&mut self, joins: &[Join]) {
-        joins.iter().for_each(|join| self.joined.join(&join.one, &join.other));
+        self.joined.add(joins);
     }
 
     fn read_visitors(&mut self, states: &States, raw: &Texts) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 
 use super::alike;
 use crate::harness::{Random, folder_with, rows, stdout, text};
-use loganalyze::events::{Events, Joined, column::Column, derive};
+use loganalyze::events::{Events, Joined, column::Column, derive, joins};
 use loganalyze::scan::{Settings, scan_bytes, wanted::Wanted};
 
 /// When, at which client (none: neither address nor user agent), under which id, and what.
@@ -95,8 +95,11 @@ fn any_parts_by_client_name_visitors_as_the_whole_does() {
             .filter(|part: &Vec<Event>| !part.is_empty())
             .collect();
         let mut joined = Joined::default();
-        parts.iter().for_each(|part| joined.add(&scanned(part)));
-        parts.iter().for_each(|part| joined.add_times(&scanned(part)));
+        parts.iter().for_each(|part| joined.add(&joins(&scanned(part))));
+        for part in &parts {
+            let times = joined.times(&scanned(part));
+            joined.add_times(&times);
+        }
         let together = |joined: &Joined| {
             let mut found: Vec<_> =
                 parts.iter().flat_map(|part| visitors(scanned(part), Some(joined))).collect();

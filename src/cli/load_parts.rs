@@ -1,0 +1,135 @@
+//! From events in temporary files to a relation: some parts at a time, side by side, as many as memory has room for.
+//! Knows nothing of how they came there.
+
+use super::load::Loader;
+use crate::engine::relation::{Relation, Table};
+use crate::error::Error;
+use crate::events::column::Column;
+use crate::events::{Events, JOIN_SOURCES, Joined, derive, derive_of_visitors, joins, needs_visitors};
+use crate::scan::FILE;
+use crate::scan::spill::Spill;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// What is said by all parts together is found first.
+///
+/// # Errors
+/// `Error::Temporary` if temporary files cannot be read or written.
+pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
+    let wanted = loader.wanted;
+    let mut names: Vec<_> = wanted.names().collect();
+    names.push(FILE);
+    let room = loader.plan.settings.row_bytes.unwrap_or(usize::MAX);
+    let parts = Parts { spill, names, room };
+    let joined = if wanted.has("visitor_id") { parts.joined()? } else { Joined::default() };
+    let mut table = Table::default();
+    if !needs_visitors(wanted) {
+        for together in parts.together() {
+            let derived = parts.side_by_side(together, |mut events| {
+                derive(&mut events, wanted, Some(&joined));
+                events
+            })?;
+            derived.iter().for_each(|events| add_quality(loader, events));
+            add(&mut table, loader, derived)?;
+        }
+        return table.finish();
+    }
+    // A visitor may have had several clients; sessions need all of a visitor's events.
+    let by_visitor = Spill::new(spill.parts());
+    for together in parts.together() {
+        let derived = parts.side_by_side(together, |mut events| {
+            derive(&mut events, wanted, Some(&joined));
+            events
+        })?;
+        for events in derived {
+            add_quality(loader, &events);
+            let columns = events.columns.into_iter().collect();
+            by_visitor.add(&columns, Some("visitor_id"), 0).map_err(Error::Temporary)?;
+        }
+    }
+    let parts = Parts { spill: &by_visitor, ..parts };
+    let sessions = loader.plan.sessions;
+    for together in parts.together() {
+        let derived = parts.side_by_side(together, |mut events| {
+            derive_of_visitors(&mut events, wanted, sessions);
+            events
+        })?;
+        add(&mut table, loader, derived)?;
+    }
+    table.finish()
+}
+
+fn add(table: &mut Table, loader: &mut Loader, events: Vec<Events>) -> Result<(), Error> {
+    let frames: Result<Vec<_>, Error> = events.into_iter().map(|events| loader.frame(events)).collect();
+    table.add_all(frames?)
+}
+
+fn add_quality(loader: &mut Loader, events: &Events) {
+    if let Some(Column::Bigint(files)) = events.columns.get(FILE) {
+        let rows = files.values.iter().enumerate();
+        loader.quality.add(events, rows.map(|(row, &file)| (row, file as usize)));
+    }
+}
+
+/// Events in parts, and what is to be read of them.
+struct Parts<'a> {
+    spill: &'a Spill,
+    names: Vec<&'static str>,
+    /// How many bytes the rows of parts that are read side by side may take.
+    room: usize,
+}
+
+impl Parts<'_> {
+    /// The parts in order, those together that are read side by side: one for each thread, fewer where they are large.
+    fn together(&self) -> Vec<Range<usize>> {
+        let bytes = |part| self.spill.rows_of(part) * self.names.len() * size_of::<u64>();
+        let mut all: Vec<Range<usize>> = Vec::new();
+        let mut held = 0;
+        for part in 0..self.spill.parts() {
+            held += bytes(part);
+            match all.last_mut() {
+                Some(last) if last.len() < rayon::current_num_threads() && held <= self.room => last.end += 1,
+                _ => {
+                    held = bytes(part);
+                    all.push(part..part + 1);
+                }
+            }
+        }
+        all
+    }
+
+    /// What is made of the events of each of these parts, without those that have none.
+    fn side_by_side<T: Send>(
+        &self,
+        parts: Range<usize>,
+        made: impl Fn(Events) -> T + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let made = |part| Ok(read(self.spill, part, &self.names)?.map(&made));
+        let made: Result<Vec<Option<T>>, Error> = parts.into_par_iter().map(made).collect();
+        Ok(made?.into_iter().flatten().collect())
+    }
+
+    /// What all parts together say of visitors who logged out.
+    fn joined(&self) -> Result<Joined, Error> {
+        let parts = Parts { names: JOIN_SOURCES.to_vec(), ..*self };
+        let mut joined = Joined::default();
+        for together in parts.together() {
+            let found = parts.side_by_side(together, |events| joins(&events))?;
+            found.iter().for_each(|joins| joined.add(joins));
+        }
+        if joined.is_empty() {
+            return Ok(joined);
+        }
+        for together in parts.together() {
+            let times = parts.side_by_side(together, |events| joined.times(&events))?;
+            times.iter().for_each(|times| joined.add_times(times));
+        }
+        Ok(joined)
+    }
+}
+
+/// One part's events, if there are any.
+fn read(spill: &Spill, part: usize, names: &[&'static str]) -> Result<Option<Events>, Error> {
+    let (columns, rows) = spill.read(part, names).map_err(Error::Temporary)?;
+    Ok((rows > 0).then(|| Events { columns: columns.into_iter().collect(), rows }))
+}

@@ -1,0 +1,143 @@
+//! Bits, one a row: which rows have a value. Knows nothing of the values.
+
+/// A bit a row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bits {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Bits {
+    /// No bits, with room for so many.
+    pub fn with_capacity(bits: usize) -> Self {
+        Bits { words: Vec::with_capacity(bits.div_ceil(64)), len: 0 }
+    }
+
+    /// Adds a bit.
+    #[inline]
+    pub fn push(&mut self, bit: bool) {
+        if self.len.is_multiple_of(64) {
+            self.words.push(0);
+        }
+        if let Some(word) = self.words.last_mut() {
+            *word |= u64::from(bit) << (self.len % 64);
+        }
+        self.len += 1;
+    }
+
+    /// The bit of this row.
+    #[inline]
+    pub fn get(&self, row: usize) -> bool {
+        self.words[row / 64] >> (row % 64) & 1 == 1
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All bits in order.
+    pub fn iter(&self) -> impl Iterator<Item = bool> + '_ {
+        (0..self.len).map(|row| self.get(row))
+    }
+
+    /// Whether every bit is set.
+    pub fn all(&self) -> bool {
+        self.words.iter().map(|word| word.count_ones() as usize).sum::<usize>() == self.len
+    }
+
+    /// Eight rows a byte, the first in the lowest bit.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// Adds the rows of another.
+    pub fn append(&mut self, other: &Bits) {
+        let shift = self.len % 64;
+        self.len += other.len;
+        if shift == 0 {
+            self.words.extend_from_slice(&other.words);
+            return;
+        }
+        // The bits behind the last are never set.
+        for &word in &other.words {
+            if let Some(last) = self.words.last_mut() {
+                *last |= word << shift;
+            }
+            self.words.push(word >> (64 - shift));
+        }
+        self.words.truncate(self.len.div_ceil(64));
+    }
+
+    /// A bit for each of these.
+    pub fn of(bits: &[bool]) -> Bits {
+        // Eight at a time: the product brings the lowest bit of each byte into the highest byte.
+        let byte = |eight: &[bool; 8]| {
+            let bytes = u64::from_le_bytes(eight.map(u8::from));
+            (bytes.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+        };
+        let (words, rest) = bits.as_chunks::<64>();
+        let word = |bits: &[bool; 64]| {
+            let (bytes, _) = bits.as_chunks::<8>();
+            u64::from_le_bytes(std::array::from_fn(|at| byte(&bytes[at])))
+        };
+        let mut all = Bits { words: words.iter().map(word).collect(), len: words.len() * 64 };
+        rest.iter().for_each(|&bit| all.push(bit));
+        all
+    }
+
+    /// So many bits, all set.
+    pub fn ones(len: usize) -> Bits {
+        let mut words = vec![u64::MAX; len.div_ceil(64)];
+        if let (Some(last), 1..) = (words.last_mut(), len % 64) {
+            *last = (1 << (len % 64)) - 1;
+        }
+        Bits { words, len }
+    }
+}
+
+impl FromIterator<bool> for Bits {
+    fn from_iter<I: IntoIterator<Item = bool>>(bits: I) -> Self {
+        let mut bits = bits.into_iter();
+        let mut out = Bits::with_capacity(bits.size_hint().0);
+        loop {
+            let (mut word, mut count) = (0, 0);
+            for bit in bits.by_ref().take(64) {
+                word |= u64::from(bit) << count;
+                count += 1;
+            }
+            if count > 0 {
+                out.words.push(word);
+                out.len += count;
+            }
+            if count < 64 {
+                return out;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_append_at_every_alignment() {
+        for first in 0..130 {
+            let a: Bits = (0..first).map(|i| i % 3 == 0).collect();
+            let b: Bits = (0..70).map(|i| i % 5 == 0).collect();
+            let mut both = a.clone();
+            both.append(&b);
+            both.push(true);
+            assert_eq!(Bits::ones(first), (0..first).map(|_| true).collect());
+            assert_eq!(Bits::of(&a.iter().collect::<Vec<bool>>()), a);
+            let expected: Vec<bool> = a.iter().chain(b.iter()).chain([true]).collect();
+            assert_eq!(both.iter().collect::<Vec<_>>(), expected);
+        }
+    }
+}
