@@ -16,6 +16,7 @@ use crate::input::LogFile;
 use crate::scan::wanted::Wanted;
 use crate::scan::{FileScan, Scanned, Settings, scan};
 use ipnet::IpNet;
+use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::io;
 use std::net::IpAddr;
@@ -32,6 +33,8 @@ pub struct Plan<'a> {
     pub columns: Wanted,
     /// The events that it is to have.
     pub cut: &'a Cut,
+    /// The queries, if nothing but Polars answers them from the relation as it is.
+    pub queries: Option<Vec<&'a str>>,
     /// Those of them that the queries look at, if not all.
     pub seen: Option<Seen>,
     /// The networks whose events it is not to have.
@@ -144,8 +147,15 @@ impl<'a> Loader<'a> {
     }
 
     /// The columns that queries need, of the events that they may see.
-    pub fn frame(&mut self, mut events: Events) -> Result<polars::prelude::DataFrame, Error> {
-        let mut keep = self.keep(&events);
+    pub fn frame(&mut self, events: Events) -> Result<DataFrame, Error> {
+        let (frame, notes) = self.framed(events)?;
+        self.note(notes);
+        Ok(frame)
+    }
+
+    /// As [`Loader::frame`], with what is still to be [noted](Loader::note).
+    pub fn framed(&self, mut events: Events) -> Result<(DataFrame, Notes), Error> {
+        let (mut keep, bots) = self.keep(&events);
         if let Some(pii) = &self.pii {
             pii.hash(&mut events);
         }
@@ -155,16 +165,26 @@ impl<'a> Loader<'a> {
                 None => seen,
             });
         }
+        let mut span: Option<(i64, i64)> = None;
         if self.plan.span {
-            let mut span = self.span;
             for time in events.times("timestamp").iter().flatten().filter(|time| self.sees(*time)) {
                 let (first, last) = span.unwrap_or((time, time));
                 span = Some((first.min(time), last.max(time)));
             }
-            self.span = span;
         }
         let names: Vec<_> = self.plan.columns.names().collect();
-        frame(events, &names, keep)
+        Ok((frame(events, &names, keep)?, Notes { span, bots }))
+    }
+
+    /// Remembers what was said of these events beside them.
+    pub fn note(&mut self, notes: Notes) {
+        if let Some((first, last)) = notes.span {
+            self.span = Some(self.span.map_or((first, last), |span| (span.0.min(first), span.1.max(last))));
+        }
+        if let Some((more_bots, more)) = notes.bots {
+            let (bots, all) = self.bots.unwrap_or_default();
+            self.bots = Some((bots + more_bots, all + more));
+        }
     }
 
     /// Whether queries may see events of this time.
@@ -173,8 +193,8 @@ impl<'a> Loader<'a> {
     }
 
     /// Which rows queries may see, if not all of them: those in the range, from networks that are not allowed, with or
-    /// without programs.
-    fn keep(&mut self, events: &Events) -> Option<Vec<bool>> {
+    /// without programs. How many of these are by programs, and how many there are; none if nobody asked.
+    fn keep(&self, events: &Events) -> (Option<Vec<bool>>, Option<(u64, u64)>) {
         let mut keep = (!self.ranges.is_empty()).then(|| -> Vec<bool> {
             let inside = |time: Option<i64>| time.is_some_and(|time| self.sees(time));
             events.times("timestamp").iter().map(inside).collect()
@@ -184,26 +204,34 @@ impl<'a> Loader<'a> {
             let elsewhere = elsewhere(events, self.plan.allow);
             keep = Some((0..events.rows).map(|row| seen(row) && elsewhere[row]).collect());
         }
-        if self.wanted.has("is_bot") {
-            let is_bot = &events.booleans("is_bot").values;
-            let count = |rows: &[bool]| rows.iter().map(|&row| u64::from(row)).sum::<u64>();
-            let (more_bots, more) = match &keep {
-                Some(keep) => {
-                    let seen_bots = keep.iter().zip(is_bot).filter(|(seen, bot)| **seen && **bot);
-                    (seen_bots.count() as u64, count(keep))
-                }
-                None => (count(is_bot), events.rows as u64),
-            };
-            let (bots, all) = self.bots.unwrap_or_default();
-            self.bots = Some((bots + more_bots, all + more));
-            if self.mode != Bots::Include {
-                let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
-                let wanted = self.mode == Bots::Only;
-                keep = Some((0..events.rows).map(|row| seen(row) && is_bot[row] == wanted).collect());
-            }
+        if !self.wanted.has("is_bot") {
+            return (keep, None);
         }
-        keep
+        let is_bot = &events.booleans("is_bot").values;
+        let count = |rows: &[bool]| rows.iter().map(|&row| u64::from(row)).sum::<u64>();
+        let counts = match &keep {
+            Some(keep) => {
+                let seen_bots = keep.iter().zip(is_bot).filter(|(seen, bot)| **seen && **bot);
+                (seen_bots.count() as u64, count(keep))
+            }
+            None => (count(is_bot), events.rows as u64),
+        };
+        if self.mode != Bots::Include {
+            let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
+            let wanted = self.mode == Bots::Only;
+            keep = Some((0..events.rows).map(|row| seen(row) && is_bot[row] == wanted).collect());
+        }
+        (keep, Some(counts))
     }
+}
+
+/// What is said of events beside them.
+#[derive(Debug, Clone, Copy)]
+pub struct Notes {
+    /// The first and the last one's time, microseconds, if that is asked for.
+    span: Option<(i64, i64)>,
+    /// How many were by programs, and how many there were.
+    bots: Option<(u64, u64)>,
 }
 
 /// Which events are from none of these networks.

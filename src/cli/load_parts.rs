@@ -2,12 +2,14 @@
 //! Knows nothing of how they came there.
 
 use super::load::Loader;
+use crate::engine::aggregate::{self, Answered};
 use crate::engine::relation::{Relation, Table};
 use crate::error::Error;
 use crate::events::column::Column;
 use crate::events::{Events, JOIN_SOURCES, Joined, derive, derive_of_visitors, joins, needs_visitors};
 use crate::scan::FILE;
 use crate::scan::spill::Spill;
+use crate::schema::EVENTS;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -22,26 +24,26 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
     let room = loader.plan.settings.row_bytes.unwrap_or(usize::MAX);
     let parts = Parts { spill, names, room };
     let joined = if wanted.has("visitor_id") { parts.joined()? } else { Joined::default() };
+    let derived = |mut events| {
+        derive(&mut events, wanted, Some(&joined));
+        events
+    };
+    if let Some(relation) = answered(loader, &parts, &derived)? {
+        return Ok(relation);
+    }
     let mut table = Table::default();
     if !needs_visitors(wanted) {
         for together in parts.together() {
-            let derived = parts.side_by_side(together, |mut events| {
-                derive(&mut events, wanted, Some(&joined));
-                events
-            })?;
-            derived.iter().for_each(|events| add_quality(loader, events));
-            add(&mut table, loader, derived)?;
+            let events = parts.side_by_side(together, derived)?;
+            events.iter().for_each(|events| add_quality(loader, events));
+            add(&mut table, loader, events)?;
         }
         return table.finish();
     }
     // A visitor may have had several clients; sessions need all of a visitor's events.
     let by_visitor = Spill::new(spill.parts());
     for together in parts.together() {
-        let derived = parts.side_by_side(together, |mut events| {
-            derive(&mut events, wanted, Some(&joined));
-            events
-        })?;
-        for events in derived {
+        for events in parts.side_by_side(together, derived)? {
             add_quality(loader, &events);
             let columns = events.columns.into_iter().collect();
             by_visitor.add(&columns, Some("visitor_id"), 0).map_err(Error::Temporary)?;
@@ -59,9 +61,44 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
     table.finish()
 }
 
+/// The answers to all queries, if these only want groups that can be made part by part.
+fn answered(
+    loader: &mut Loader,
+    parts: &Parts,
+    derived: &(impl Fn(Events) -> Events + Sync),
+) -> Result<Option<Relation>, Error> {
+    let queries = match &loader.plan.queries {
+        Some(queries) if !needs_visitors(loader.wanted) && !loader.plan.quality => queries,
+        _ => return Ok(None),
+    };
+    let (mut notes, mut answers) = (Vec::new(), vec![Vec::new(); queries.len()]);
+    for together in parts.together() {
+        let of_part = |events| {
+            let (frame, its_notes) = loader.framed(derived(events))?;
+            let answer = |sql: &&str| aggregate::answered_whole(sql, EVENTS.name, &frame);
+            let found: Option<Vec<Answered>> = queries.iter().map(answer).collect();
+            Ok::<_, Error>(found.map(|found| (its_notes, found)))
+        };
+        for part in parts.side_by_side(together, of_part)? {
+            let Some((its_notes, found)) = part? else { return Ok(None) };
+            notes.push(its_notes);
+            answers.iter_mut().zip(found).for_each(|(answers, found)| answers.push(found));
+        }
+    }
+    notes.into_iter().for_each(|notes| loader.note(notes));
+    let mut all = Vec::new();
+    for (sql, answers) in queries.iter().zip(answers) {
+        let Some(answered) = aggregate::together(answers)? else { return Ok(None) };
+        all.push(((*sql).to_owned(), answered));
+    }
+    Ok(Some(Relation::of_answers(all)))
+}
+
 fn add(table: &mut Table, loader: &mut Loader, events: Vec<Events>) -> Result<(), Error> {
-    let frames: Result<Vec<_>, Error> = events.into_iter().map(|events| loader.frame(events)).collect();
-    table.add_all(frames?)
+    let framed: Result<Vec<_>, Error> = events.into_par_iter().map(|events| loader.framed(events)).collect();
+    let (frames, notes): (Vec<_>, Vec<_>) = framed?.into_iter().unzip();
+    notes.into_iter().for_each(|notes| loader.note(notes));
+    table.add_all(frames)
 }
 
 fn add_quality(loader: &mut Loader, events: &Events) {

@@ -70,6 +70,12 @@ impl Question {
         relation_of(&self.sql).is_ok_and(|relation| relation.name == APP_EVENTS.name)
     }
 
+    /// The SQL, if that is all that there is to the question.
+    pub fn plain_sql(&self) -> Option<&str> {
+        let more = self.comparing.is_some() || self.funnel.is_some() || self.count.is_some();
+        (!more && !self.incidents && !self.is_quality()).then_some(&self.sql)
+    }
+
     /// The one that is no SQL.
     pub fn is_quality(&self) -> bool {
         self.name == "quality"

@@ -222,6 +222,7 @@ impl Scan<'_> {
             // Polars wants a column to know how many rows there are.
             columns: if wanted == Wanted::default() { sources } else { wanted },
             cut,
+            queries: questions.iter().map(|question| question.plain_sql()).collect(),
             seen: Seen::by(
                 questions.iter().flat_map(|question| {
                     [question.sql.as_str(), question.count.as_deref().unwrap_or_default()]

@@ -5,23 +5,37 @@
 
 mod columns;
 
+use crate::error::Error;
 use columns::{Aggregate, Cell, Key};
 use polars::prelude::*;
 use rayon::prelude::*;
 use sqlparser::ast::{
-    Expr as SqlExpr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
+    Expr as SqlExpr, GroupByExpr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr,
+    Statement, Visit, Visitor,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 use std::collections::HashSet;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 /// A query of which parts are answered: what is left of it, and the relations that it names in the place of those parts.
+#[derive(Debug, Clone)]
 pub struct Answered {
     /// The rest of the SQL.
     pub sql: String,
-    /// The relations by name.
-    pub relations: Vec<(String, DataFrame)>,
+    /// The relations that were answered.
+    pub relations: Vec<Answer>,
+}
+
+/// A row for each group.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What the rest of the SQL calls it.
+    pub name: String,
+    /// The keys, then the aggregates.
+    pub rows: DataFrame,
+    /// What makes one aggregate of those of several pieces.
+    together: Vec<fn(Expr) -> Expr>,
 }
 
 /// Answers the parts of a query that are groups of few values over this relation; `None` if there are none.
@@ -33,6 +47,58 @@ pub fn answered(sql: &str, relation: &str, rows: &DataFrame) -> Option<Answered>
     (!relations.is_empty()).then(|| Answered { sql: query.to_string(), relations })
 }
 
+/// As [`answered`], but `None` too if the rest of the query needs the relation.
+pub fn answered_whole(sql: &str, relation: &str, rows: &DataFrame) -> Option<Answered> {
+    let answered = answered(sql, relation, rows)?;
+    let needs = parsed(&answered.sql)?.visit(&mut Needs { relation }).is_break();
+    (!needs).then_some(answered)
+}
+
+/// Breaks off where the relation is named.
+struct Needs<'a> {
+    relation: &'a str,
+}
+
+impl Visitor for Needs<'_> {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
+        if is_named(name, self.relation) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Whether this is the relation's name, however it is quoted.
+pub fn is_named(name: &ObjectName, relation: &str) -> bool {
+    name.to_string().trim_matches(['"', '`']) == relation
+}
+
+/// One answer of a query's answers over several pieces of a relation, all from [`answered_whole`].
+///
+/// # Errors
+/// `Error::Query` if Polars gives out.
+pub fn together(pieces: Vec<Answered>) -> Result<Option<Answered>, Error> {
+    let mut pieces = pieces.into_iter();
+    let Some(mut all) = pieces.next() else { return Ok(None) };
+    for piece in pieces {
+        for (all, more) in all.relations.iter_mut().zip(&piece.relations) {
+            all.rows.vstack_mut(&more.rows).map_err(failed)?;
+        }
+    }
+    for Answer { rows, together, .. } in &mut all.relations {
+        let names: Vec<PlSmallStr> = rows.get_column_names().into_iter().cloned().collect();
+        let (keys, aggregates) = names.split_at(names.len() - together.len());
+        let keys: Vec<Expr> = keys.iter().cloned().map(col).collect();
+        let aggregates: Vec<Expr> =
+            aggregates.iter().cloned().zip(&*together).map(|(name, together)| together(col(name))).collect();
+        *rows = rows.clone().lazy().group_by_stable(keys).agg(aggregates).collect().map_err(failed)?;
+    }
+    Ok(Some(all))
+}
+
+fn failed(error: PolarsError) -> Error {
+    Error::Query(format!("the answers over parts of the events cannot be put together: {error}"))
+}
+
 /// The statements of SQL as Polars reads it.
 pub fn parsed(sql: &str) -> Option<Vec<Statement>> {
     let options = ParserOptions { trailing_commas: true, ..ParserOptions::default() };
@@ -40,7 +106,7 @@ pub fn parsed(sql: &str) -> Option<Vec<Statement>> {
     parser.try_with_sql(sql).ok()?.parse_statements().ok()
 }
 
-fn answer_query(query: &mut Query, relation: &str, rows: &DataFrame, answers: &mut Vec<(String, DataFrame)>) {
+fn answer_query(query: &mut Query, relation: &str, rows: &DataFrame, answers: &mut Vec<Answer>) {
     for part in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
         if part.alias.name.value == relation {
             return;
@@ -55,7 +121,8 @@ fn answer_query(query: &mut Query, relation: &str, rows: &DataFrame, answers: &m
     {
         let name = format!("{relation}_in_groups_{}", answers.len());
         groups.replace(select, &name);
-        answers.push((name, groups.answer()));
+        let together = groups.aggregates.iter().map(Aggregate::together).collect();
+        answers.push(Answer { name, rows: groups.answer(), together });
     }
 }
 
@@ -339,6 +406,28 @@ mod tests {
             assert!(answered(sql, "events", &rows).is_none(), "{sql}");
         }
         assert!(answered(IN_GROUPS[0], "app_events", &rows).is_none());
+    }
+
+    #[test]
+    fn pieces_together_say_what_the_whole_says() {
+        for seed in 0..60 {
+            let rows = rows(200 + seed as usize, seed, seed % 4 > 0);
+            let cuts = [0, 1, 30 + seed as usize, rows.height()];
+            let pieces: Vec<DataFrame> =
+                cuts.windows(2).map(|cut| rows.slice(cut[0] as i64, cut[1] - cut[0])).collect();
+            for sql in IN_GROUPS {
+                let answers = pieces.iter().map(|piece| answered_whole(sql, "events", piece).unwrap());
+                let all = together(answers.collect()).unwrap().unwrap();
+                let found = query(sql, &Relation::of_answers(vec![(sql.to_owned(), all)])).unwrap();
+                let expected = query(sql, &Relation::in_memory(rows.clone()).within_any(&[])).unwrap();
+                assert_eq!(found.schema(), expected.schema(), "{sql}");
+                assert!(found.equals_missing(&expected), "{sql} {seed}\n{found}\n{expected}");
+            }
+        }
+        let twice = "WITH a AS (SELECT event_type, COUNT(*) AS n FROM events GROUP BY event_type) \
+             SELECT SUM(n) AS n, (SELECT COUNT(*) FROM \"events\") AS m FROM a";
+        assert!(answered(twice, "events", &rows(50, 1, false)).is_some());
+        assert!(answered_whole(twice, "events", &rows(50, 1, false)).is_none());
     }
 
     #[test]

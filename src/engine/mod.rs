@@ -1,6 +1,6 @@
 //! (SQL, relations) → result.
 
-mod aggregate;
+pub mod aggregate;
 mod categories;
 pub mod comparison;
 mod functions;

@@ -1,7 +1,7 @@
 //! The laptop's engine: events as a Polars DataFrame, SQL by Polars.
 //! Knows nothing of the command line and of outputs.
 
-use super::aggregate::{self, Answered};
+use super::aggregate::{self, Answer, Answered};
 use super::categories::categories;
 use super::functions::context;
 use super::relation::Relation;
@@ -111,7 +111,10 @@ const ROWS_A_CATEGORY: usize = 16;
 /// `Error::Query` with what Polars does not accept, and a nearer name where a column is unknown.
 pub fn query(sql: &str, rows: &Relation) -> Result<DataFrame, Error> {
     let named = relation_of(sql)?;
-    let in_groups = rows.frame().and_then(|frame| aggregate::answered(sql, named.name, frame));
+    let in_groups = match rows.answer_to(sql) {
+        Some(answered) => Some(answered.clone()),
+        None => rows.frame().and_then(|frame| aggregate::answered(sql, named.name, frame)),
+    };
     let Answered { sql, relations } =
         in_groups.unwrap_or_else(|| Answered { sql: sql.to_owned(), relations: Vec::new() });
     let result = rows.answer(&sql, |rows| rows.collect(plan(&sql, named, rows.lazy(), &relations)?));
@@ -130,15 +133,10 @@ pub fn dry_run(sql: &str) -> Result<DataFrame, Error> {
     schema.map(|schema| DataFrame::empty_with_schema(&schema)).map_err(|error| explain(&error, named))
 }
 
-fn plan(
-    sql: &str,
-    named: &schema::Relation,
-    rows: LazyFrame,
-    others: &[(String, DataFrame)],
-) -> PolarsResult<LazyFrame> {
+fn plan(sql: &str, named: &schema::Relation, rows: LazyFrame, others: &[Answer]) -> PolarsResult<LazyFrame> {
     let mut context = context();
     context.register(named.name, rows);
-    others.iter().for_each(|(name, rows)| context.register(name, rows.clone().lazy()));
+    others.iter().for_each(|Answer { name, rows, .. }| context.register(name, rows.clone().lazy()));
     let statements = statements(sql);
     let (last, definitions) = statements.split_last().unwrap_or((&"", &[]));
     for definition in definitions {

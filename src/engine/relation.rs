@@ -1,6 +1,7 @@
 //! The relation `events` as queries see it: in memory, or in temporary files from which a query takes what it needs, piece
 //! by piece. Knows nothing of the queries.
 
+use super::aggregate::Answered;
 use super::polars::data_type;
 use super::suffice::categories_suffice;
 use crate::error::Error;
@@ -25,6 +26,8 @@ pub struct Relation {
     categories: Vec<PlSmallStr>,
     /// Where copies of its files are, which go with it.
     kept: Option<Arc<TempDir>>,
+    /// The only queries that may be asked of it, by their SQL, if they were answered when its events were there.
+    answers: Arc<Vec<(String, Answered)>>,
 }
 
 impl Relation {
@@ -40,7 +43,18 @@ impl Relation {
             frame: Some(frame),
             categories,
             kept: None,
+            answers: Arc::default(),
         }
+    }
+
+    /// No events, but what these queries, which need nothing else of them, got of them.
+    pub fn of_answers(answers: Vec<(String, Answered)>) -> Relation {
+        Relation { answers: Arc::new(answers), ..Relation::in_memory(DataFrame::default()) }
+    }
+
+    /// What this SQL got of its events.
+    pub fn answer_to(&self, sql: &str) -> Option<&Answered> {
+        self.answers.iter().find(|(query, _)| query == sql).map(|(_, answered)| answered)
     }
 
     /// The events, if they are in memory as they were put there.
@@ -127,6 +141,7 @@ impl Relation {
             frame: None,
             categories: Vec::new(),
             kept: None,
+            answers: Arc::default(),
         })
     }
 
@@ -144,6 +159,7 @@ impl Relation {
             frame: None,
             categories: self.categories.clone(),
             kept: self.kept.clone(),
+            answers: Arc::default(),
         }
     }
 
@@ -287,6 +303,7 @@ impl Table {
             frame: None,
             categories: Vec::new(),
             kept: None,
+            answers: Arc::default(),
         })
     }
 }

@@ -2,7 +2,7 @@
 //! are plain comparisons of columns with values, so that it may be more events than are looked at, never fewer.
 //! Knows nothing of what the columns mean, nor of what becomes of the events.
 
-use super::aggregate::parsed;
+use super::aggregate::{is_named, parsed};
 use crate::events::Events;
 use crate::events::column::{Column, Values};
 use sqlparser::ast::{
@@ -52,8 +52,7 @@ impl Visitor for Places<'_> {
     type Break = ();
 
     fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
-        // However it is quoted.
-        self.named += usize::from(name.to_string().contains(self.relation));
+        self.named += usize::from(is_named(name, self.relation));
         ControlFlow::Continue(())
     }
 

@@ -36,9 +36,11 @@ struct Part {
 }
 
 /// The bytes of one part's rows before they are written.
-struct Segment {
+struct Segment<'a> {
     rows: Vec<u32>,
     bytes: Vec<u8>,
+    /// By the code that a text has, the one that it is written with; [`NULL`] between columns.
+    new_codes: &'a mut Vec<u32>,
 }
 
 impl Spill {
@@ -78,24 +80,27 @@ impl Spill {
             Column::Text(texts) if Some(*name) == key => Some(texts),
             _ => None,
         });
-        let mut by_part: Vec<Vec<u32>> = vec![Vec::new(); self.parts()];
-        let places = key.map(|texts| self.places(texts));
-        for row in 0..rows {
-            let part = places.as_ref().map_or(otherwise % self.parts(), |places| places[row]);
-            by_part[part].push(row as u32);
+        let mut by_part: Vec<Vec<u32>> = vec![Vec::new(); self.parts];
+        match key.map(|texts| self.places(texts)) {
+            Some(places) => {
+                by_part.iter_mut().for_each(|part| part.reserve(rows / self.parts * 5 / 4));
+                (0..).zip(places).for_each(|(row, part)| by_part[part as usize].push(row));
+            }
+            None => by_part[otherwise % self.parts] = (0..rows as u32).collect(),
         }
+        let mut new_codes = Vec::new();
         for (part, rows) in by_part.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-            let segment = Segment::of(columns, rows);
+            let segment = Segment::of(columns, rows, &mut new_codes);
             self.kept().add(part, &segment)?;
         }
         Ok(())
     }
 
     /// The part of each row: by a hash of its text, which is the same in every thread.
-    fn places(&self, texts: &Texts) -> Vec<usize> {
+    fn places(&self, texts: &Texts) -> Vec<u16> {
         let hasher = foldhash::fast::FixedState::default();
-        let of_text = |text: &str| hasher.hash_one(text) as usize % self.parts();
-        let by_code: Vec<usize> = texts.dictionary.iter().map(of_text).collect();
+        let of_text = |text: &str| (hasher.hash_one(text) % self.parts as u64) as u16;
+        let by_code: Vec<u16> = texts.dictionary.iter().map(of_text).collect();
         texts.codes.iter().map(|&code| if code == NULL { 0 } else { by_code[code as usize] }).collect()
     }
 
@@ -140,9 +145,9 @@ impl Kept {
     }
 }
 
-impl Segment {
-    fn of(columns: &Named, rows: Vec<u32>) -> Segment {
-        let mut segment = Segment { rows, bytes: Vec::new() };
+impl<'a> Segment<'a> {
+    fn of(columns: &Named, rows: Vec<u32>, new_codes: &'a mut Vec<u32>) -> Segment<'a> {
+        let mut segment = Segment { rows, bytes: Vec::new(), new_codes };
         segment.number(columns.len() as u64);
         for (name, column) in columns {
             segment.number(name.len() as u64);
@@ -177,11 +182,14 @@ impl Segment {
         self.bytes.push(tag);
         let rows = std::mem::take(&mut self.rows);
         self.numbers(rows.iter().map(|&row| bits(values.values[row as usize])));
-        let valid: Bits = rows.iter().map(|&row| values.valid.get(row as usize)).collect();
-        self.bytes.push(u8::from(valid.all()));
-        if !valid.all() {
-            self.bytes.extend_from_slice(&valid.to_bytes());
-        }
+        let valid = if values.valid.all() {
+            None
+        } else {
+            let valid: Bits = rows.iter().map(|&row| values.valid.get(row as usize)).collect();
+            Some(valid).filter(|valid| !valid.all())
+        };
+        self.bytes.push(u8::from(valid.is_none()));
+        self.bytes.extend(valid.iter().flat_map(Bits::to_bytes));
         self.rows = rows;
     }
 
@@ -213,7 +221,8 @@ impl Segment {
     /// The texts that these rows have, then a code a row.
     fn texts(&mut self, texts: &Texts) {
         self.bytes.push(5);
-        let mut new_codes = vec![NULL; texts.dictionary.len()];
+        let new_codes = &mut *self.new_codes;
+        new_codes.resize(new_codes.len().max(texts.dictionary.len()), NULL);
         let mut used = Vec::new();
         let mut codes = Vec::with_capacity(self.rows.len());
         for &row in &self.rows {
@@ -224,6 +233,7 @@ impl Segment {
             }
             codes.push(if code == NULL { NULL } else { new_codes[code as usize] });
         }
+        used.iter().for_each(|&code| new_codes[code as usize] = NULL);
         self.number(used.len() as u64);
         for code in used {
             let text = texts.dictionary.get(code);

@@ -156,6 +156,15 @@ impl Aggregate {
         }
     }
 
+    /// What makes one of those of several pieces.
+    pub fn together(&self) -> fn(Expr) -> Expr {
+        match self {
+            Aggregate::Count | Aggregate::Trues(..) => Expr::sum,
+            Aggregate::Least(_) => Expr::min,
+            Aggregate::Greatest(_) => Expr::max,
+        }
+    }
+
     pub fn nothing(&self) -> Cell {
         Cell { sum: 0, least: i64::MAX, greatest: i64::MIN }
     }
