@@ -1,19 +1,22 @@
 //! The codes of session ids in a column. Compressed cookies wait until there are many, which are then inflated side
 //! by side. Knows nothing of what a cookie looks like inside.
 
+use super::client::HASHER;
 use super::column::{Dictionary, NULL};
 use super::cookie::{CookieReader, Session, decode_reversed, inner_id, payload, short_hash};
 use super::huffman::reversed;
 use super::inflate::{Inflater, LANES};
+use foldhash::quality::FixedState;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
 /// Gives session ids their codes; one for each thread.
 pub struct CookieCodes {
     reader: CookieReader,
-    /// The cookies seen last: an action line and its request line carry the same one.
-    recent: Vec<(Vec<u8>, Code)>,
-    hasher: foldhash::fast::FixedState,
+    /// The cookies seen last, each by a hash of 64 bits that is seeded anew in every run: an action line and its request
+    /// line carry the same one.
+    recent: Vec<(u64, Code)>,
+    hasher: FixedState,
     names: Names,
     inflater: Inflater,
     /// The packed payloads of the cookies that wait, [`reversed`], and the rows that wait for them.
@@ -24,6 +27,8 @@ pub struct CookieCodes {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Code {
+    /// There is no cookie.
+    None,
     Known(u32),
     /// The number of the cookie among those that wait.
     Waiting(usize),
@@ -49,8 +54,8 @@ impl Default for CookieCodes {
     fn default() -> Self {
         CookieCodes {
             reader: CookieReader::default(),
-            recent: vec![(Vec::new(), Code::Known(NULL)); RECENT_COOKIES],
-            hasher: foldhash::fast::FixedState::default(),
+            recent: vec![(0, Code::None); RECENT_COOKIES],
+            hasher: HASHER.clone(),
             names: Names::default(),
             inflater: Inflater::default(),
             packed: Vec::new(),
@@ -64,15 +69,13 @@ impl CookieCodes {
     /// The code of what this row's `session_id` says, [`NULL`] if it names nobody, or if only
     /// [`CookieCodes::resolve`] will tell.
     pub fn code(&mut self, text: &[u8], row: usize, dictionary: &mut Dictionary) -> u32 {
-        let place = self.hasher.hash_one(text) as usize % RECENT_COOKIES;
-        if self.recent[place].0 != text {
-            let code = self.new_code(text, place, dictionary);
-            let (recent, recent_code) = &mut self.recent[place];
-            recent.clear();
-            recent.extend_from_slice(text);
-            *recent_code = code;
+        let hash = self.hasher.hash_one(text);
+        let place = hash as usize % RECENT_COOKIES;
+        if self.recent[place].0 != hash || self.recent[place].1 == Code::None {
+            self.recent[place] = (hash, self.new_code(text, place, dictionary));
         }
         match self.recent[place].1 {
+            Code::None => NULL,
             Code::Known(code) => code,
             Code::Waiting(number) => {
                 self.rows.push((row, number));
