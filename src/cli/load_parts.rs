@@ -5,8 +5,8 @@ use super::load::Loader;
 use crate::engine::aggregate::{self, Answered};
 use crate::engine::relation::{Relation, Table};
 use crate::error::Error;
-use crate::events::column::Column;
-use crate::events::{Events, JOIN_SOURCES, Joined, derive, derive_of_visitors, joins, needs_visitors};
+use crate::events::column::{Column, Texts};
+use crate::events::{Events, JOIN_SOURCES, Joined, derive, derive_of_visitors, named, needs_visitors};
 use crate::scan::FILE;
 use crate::scan::spill::Spill;
 use crate::schema::EVENTS;
@@ -23,10 +23,14 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
     names.push(FILE);
     let room = loader.plan.settings.row_bytes.unwrap_or(usize::MAX);
     let parts = Parts { spill, names, room };
-    let joined = if wanted.has("visitor_id") { parts.joined()? } else { Joined::default() };
-    let derived = |mut events| {
-        derive(&mut events, wanted, Some(&joined));
-        events
+    let visitors = if wanted.has("visitor_id") { Some(parts.visitors()?) } else { None };
+    let derived = |part: usize, mut events: Events| {
+        if let Some((names, joined)) = &visitors {
+            let names = joined.rename(names_of(names, part)?);
+            events.columns.insert("visitor_id", Column::Text(names));
+        }
+        derive(&mut events, wanted, None);
+        Ok(events)
     };
     if let Some(relation) = answered(loader, &parts, &derived)? {
         return Ok(relation);
@@ -52,9 +56,9 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
     let parts = Parts { spill: &by_visitor, ..parts };
     let sessions = loader.plan.sessions;
     for together in parts.together() {
-        let derived = parts.side_by_side(together, |mut events| {
+        let derived = parts.side_by_side(together, |_, mut events| {
             derive_of_visitors(&mut events, wanted, sessions);
-            events
+            Ok(events)
         })?;
         add(&mut table, loader, derived)?;
     }
@@ -65,7 +69,7 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
 fn answered(
     loader: &mut Loader,
     parts: &Parts,
-    derived: &(impl Fn(Events) -> Events + Sync),
+    derived: &(impl Fn(usize, Events) -> Result<Events, Error> + Sync),
 ) -> Result<Option<Relation>, Error> {
     let queries = match &loader.plan.queries {
         Some(queries) if !needs_visitors(loader.wanted) && !loader.plan.quality => queries,
@@ -73,14 +77,14 @@ fn answered(
     };
     let (mut notes, mut answers) = (Vec::new(), vec![Vec::new(); queries.len()]);
     for together in parts.together() {
-        let of_part = |events| {
-            let (frame, its_notes) = loader.framed(derived(events))?;
+        let of_part = |part, events| {
+            let (frame, its_notes) = loader.framed(derived(part, events)?)?;
             let answer = |sql: &&str| aggregate::answered_whole(sql, EVENTS.name, &frame);
             let found: Option<Vec<Answered>> = queries.iter().map(answer).collect();
-            Ok::<_, Error>(found.map(|found| (its_notes, found)))
+            Ok(found.map(|found| (its_notes, found)))
         };
         for part in parts.side_by_side(together, of_part)? {
-            let Some((its_notes, found)) = part? else { return Ok(None) };
+            let Some((its_notes, found)) = part else { return Ok(None) };
             notes.push(its_notes);
             answers.iter_mut().zip(found).for_each(|(answers, found)| answers.push(found));
         }
@@ -139,30 +143,44 @@ impl Parts<'_> {
     fn side_by_side<T: Send>(
         &self,
         parts: Range<usize>,
-        made: impl Fn(Events) -> T + Sync,
+        made: impl Fn(usize, Events) -> Result<T, Error> + Sync,
     ) -> Result<Vec<T>, Error> {
-        let made = |part| Ok(read(self.spill, part, &self.names)?.map(&made));
+        let made = |part| read(self.spill, part, &self.names)?.map(|events| made(part, events)).transpose();
         let made: Result<Vec<Option<T>>, Error> = parts.into_par_iter().map(made).collect();
         Ok(made?.into_iter().flatten().collect())
     }
 
-    /// What all parts together say of visitors who logged out.
-    fn joined(&self) -> Result<Joined, Error> {
+    /// The visitors' names in each part, and what all parts together say of visitors who logged out.
+    fn visitors(&self) -> Result<(Spill, Joined), Error> {
         let parts = Parts { names: JOIN_SOURCES.to_vec(), ..*self };
-        let mut joined = Joined::default();
+        let (names, mut joined) = (Spill::new(self.spill.parts()), Joined::default());
         for together in parts.together() {
-            let found = parts.side_by_side(together, |events| joins(&events))?;
+            let found = parts.side_by_side(together, |part, events| {
+                let found = named(&events, |_, _| false);
+                let column = vec![("visitor_id", Column::Text(found.names))];
+                names.add(&column, None, part).map_err(Error::Temporary)?;
+                Ok(found.joins)
+            })?;
             found.iter().for_each(|joins| joined.add(joins));
         }
         if joined.is_empty() {
-            return Ok(joined);
+            return Ok((names, joined));
         }
+        let parts = Parts { names: vec!["timestamp"], ..*self };
         for together in parts.together() {
-            let times = parts.side_by_side(together, |events| joined.times(&events))?;
+            let times = parts.side_by_side(together, |part, events| {
+                Ok(joined.times(&names_of(&names, part)?, events.times("timestamp")))
+            })?;
             times.iter().for_each(|times| joined.add_times(times));
         }
-        Ok(joined)
+        Ok((names, joined))
     }
+}
+
+/// The visitors' names in this part, as they were written.
+fn names_of(names: &Spill, part: usize) -> Result<Texts, Error> {
+    let (columns, _) = names.read(part, &["visitor_id"]).map_err(Error::Temporary)?;
+    Ok(columns.into_iter().find_map(|(_, column)| column.into_texts()).unwrap_or_default())
 }
 
 /// One part's events, if there are any.

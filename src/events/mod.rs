@@ -10,7 +10,7 @@ mod whence;
 
 pub use crate::scan::column;
 pub use sessions::{Before, Sessions, first_seen};
-pub use visitors::{JOIN_SOURCES, Join, Joined, Named, joins, named};
+pub use visitors::{JOIN_SOURCES, Join, Joined, Named, named};
 
 use crate::scan::column::{Column, Texts, Values};
 use crate::scan::wanted::Wanted;
@@ -50,13 +50,13 @@ pub fn needs_neighbours(wanted: Wanted) -> bool {
     wanted.names().any(is_neighbours)
 }
 
-/// Adds the wanted derived columns but for those of [`derive_of_visitors`]; their sources (see [`with_sources`]) must be there. Events
-/// of one client must not be in several parts; `joined` is what all parts together say of visitors who logged out, none if
+/// Adds the wanted derived columns that are not there, but for those of [`derive_of_visitors`]; their sources (see [`with_sources`])
+/// must be there. Events of one client must not be in several parts; `joined` is what all parts together say of visitors who logged out, none if
 /// this is the only part.
 pub fn derive(events: &mut Events, wanted: Wanted, joined: Option<&Joined>) {
     let wanted = with_sources(wanted);
     let alone = |name: &'static str| Some((name, derived(events, name, joined)?));
-    let names: Vec<_> = wanted.names().collect();
+    let names: Vec<_> = wanted.names().filter(|name| !events.columns.contains_key(name)).collect();
     let columns: Vec<_> = names.into_par_iter().filter_map(alone).collect();
     events.columns.extend(columns);
 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 /// How long a client is remembered.
 const MEMORY: i64 = 30 * 60 * SECOND;
 
-/// What [`joins`] needs.
+/// What [`named`] needs.
 pub const JOIN_SOURCES: [&str; 4] = ["timestamp", "event_type", "session_id", "client"];
 
 /// Which names are one visitor's, because of log-outs: what all events together say.
@@ -38,7 +38,7 @@ pub struct Join {
 }
 
 impl Joined {
-    /// Adds what [`joins`] finds in all events, or in one part after the other.
+    /// Adds what [`named`] finds in all events, or in one part after the other.
     pub fn add(&mut self, joins: &[Join]) {
         joins.iter().for_each(|join| self.join(&join.one, &join.other));
     }
@@ -51,23 +51,19 @@ impl Joined {
         self.first.resize(self.names.len(), i64::MAX);
     }
 
-    /// When each name was first used in these events, as [`Joined::add_times`] takes it once everything is joined: for all
-    /// events, or for one part after the other.
-    pub fn times(&self, events: &Events) -> Vec<i64> {
-        self.first_times(&named(events, |_, _| false).names, events.times("timestamp"))
-    }
-
-    /// Adds when names were first used.
+    /// Adds what [`Joined::times`] finds.
     pub fn add_times(&mut self, times: &[i64]) {
         self.first.iter_mut().zip(times).for_each(|(first, time)| *first = (*first).min(*time));
     }
 
-    /// Adds when these names, a row an event, were first used.
+    /// Adds when these names, a row an event, were first used, once everything is joined.
     pub fn add_first(&mut self, names: &Texts, times: &Values<i64>) {
-        self.add_times(&self.first_times(names, times));
+        self.add_times(&self.times(names, times));
     }
 
-    fn first_times(&self, names: &Texts, times: &Values<i64>) -> Vec<i64> {
+    /// When each name was first used in events of these names and times, as [`Joined::add_times`] takes it once everything is
+    /// joined: for all events, or for one part after the other.
+    pub fn times(&self, names: &Texts, times: &Values<i64>) -> Vec<i64> {
         let mut first = vec![i64::MAX; self.first.len()];
         let codes: Vec<u32> =
             names.dictionary.iter().map(|name| self.names.find(name).unwrap_or(NULL)).collect();
@@ -141,11 +137,6 @@ pub struct Named {
     pub names: Texts,
     /// What log-outs join.
     pub joins: Vec<Join>,
-}
-
-/// What log-outs among these events join.
-pub fn joins(events: &Events) -> Vec<Join> {
-    named(events, |_, _| false).joins
 }
 
 /// Names the visitors of these events; `known` says of a client and an id whether the client showed it before all of them.

@@ -292,6 +292,14 @@ impl Column {
         }
     }
 
+    /// The texts of a text column.
+    pub fn into_texts(self) -> Option<Texts> {
+        match self {
+            Column::Text(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
     /// Whether this row has no value.
     pub fn is_null(&self, row: usize) -> bool {
         match self {

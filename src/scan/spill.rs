@@ -2,12 +2,17 @@
 //! a part can be looked at alone. The file has no name: however the program ends, nothing of it stays.
 //! Knows nothing of what the rows are for.
 
-use super::column::{Bits, Column, NULL, Texts, Values};
+mod read;
+mod write;
+
+use super::column::{Column, NULL, Texts};
+use read::Reader;
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use write::Sorted;
 
 /// Columns by name.
 pub type Named = Vec<(&'static str, Column)>;
@@ -33,14 +38,6 @@ struct Kept {
 struct Part {
     segments: Vec<Range<u64>>,
     rows: usize,
-}
-
-/// The bytes of one part's rows before they are written.
-struct Segment<'a> {
-    rows: Vec<u32>,
-    bytes: Vec<u8>,
-    /// By the code that a text has, the one that it is written with; [`NULL`] between columns.
-    new_codes: &'a mut Vec<u32>,
 }
 
 impl Spill {
@@ -80,18 +77,16 @@ impl Spill {
             Column::Text(texts) if Some(*name) == key => Some(texts),
             _ => None,
         });
-        let mut by_part: Vec<Vec<u32>> = vec![Vec::new(); self.parts];
-        match key.map(|texts| self.places(texts)) {
-            Some(places) => {
-                by_part.iter_mut().for_each(|part| part.reserve(rows / self.parts * 5 / 4));
-                (0..).zip(places).for_each(|(row, part)| by_part[part as usize].push(row));
-            }
-            None => by_part[otherwise % self.parts] = (0..rows as u32).collect(),
+        let parts = match key {
+            Some(texts) => self.places(texts),
+            None => vec![(otherwise % self.parts) as u16; rows],
+        };
+        let mut sorted = Sorted::new(&parts, self.parts);
+        for (name, column) in columns {
+            sorted.add(name, column, columns.len());
         }
-        let mut new_codes = Vec::new();
-        for (part, rows) in by_part.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-            let segment = Segment::of(columns, rows, &mut new_codes);
-            self.kept().add(part, &segment)?;
+        for (part, bytes) in sorted.segments.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
+            self.kept().add(part, bytes, sorted.rows(part).len())?;
         }
         Ok(())
     }
@@ -130,206 +125,19 @@ impl Kept {
     }
 
     /// Writes a segment behind all others.
-    fn add(&mut self, part: usize, segment: &Segment) -> io::Result<()> {
+    fn add(&mut self, part: usize, bytes: &[u8], rows: usize) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(tempfile::tempfile()?),
         };
         file.seek(SeekFrom::Start(self.end))?;
-        file.write_all(&segment.bytes)?;
+        file.write_all(bytes)?;
         let begin = self.end;
-        self.end += segment.bytes.len() as u64;
+        self.end += bytes.len() as u64;
         self.parts[part].segments.push(begin..self.end);
-        self.parts[part].rows += segment.rows.len();
+        self.parts[part].rows += rows;
         Ok(())
     }
-}
-
-impl<'a> Segment<'a> {
-    fn of(columns: &Named, rows: Vec<u32>, new_codes: &'a mut Vec<u32>) -> Segment<'a> {
-        let mut segment = Segment { rows, bytes: Vec::new(), new_codes };
-        segment.number(columns.len() as u64);
-        for (name, column) in columns {
-            segment.number(name.len() as u64);
-            segment.bytes.extend_from_slice(name.as_bytes());
-            // How many bytes follow is known afterwards.
-            let at = segment.bytes.len();
-            segment.number(0);
-            segment.column(column);
-            let length = (segment.bytes.len() - at - 8) as u64;
-            segment.bytes[at..at + 8].copy_from_slice(&length.to_le_bytes());
-        }
-        segment
-    }
-
-    fn number(&mut self, number: u64) {
-        self.bytes.extend_from_slice(&number.to_le_bytes());
-    }
-
-    fn column(&mut self, column: &Column) {
-        self.number(self.rows.len() as u64);
-        match column {
-            Column::Bigint(values) => self.values(0, values, |value| value as u64),
-            Column::Timestamp(values) => self.values(1, values, |value| value as u64),
-            Column::Date(values) => self.values(2, values, |value| value as u64),
-            Column::Double(values) => self.values(3, values, f64::to_bits),
-            Column::Boolean(values) => self.values(4, values, u64::from),
-            Column::Text(texts) => self.texts(texts),
-        }
-    }
-
-    fn values<T: Copy + Default>(&mut self, tag: u8, values: &Values<T>, bits: impl Fn(T) -> u64) {
-        self.bytes.push(tag);
-        let rows = std::mem::take(&mut self.rows);
-        self.numbers(rows.iter().map(|&row| bits(values.values[row as usize])));
-        let valid = if values.valid.all() {
-            None
-        } else {
-            let valid: Bits = rows.iter().map(|&row| values.valid.get(row as usize)).collect();
-            Some(valid).filter(|valid| !valid.all())
-        };
-        self.bytes.push(u8::from(valid.is_none()));
-        self.bytes.extend(valid.iter().flat_map(Bits::to_bytes));
-        self.rows = rows;
-    }
-
-    /// The least of these numbers, how many bytes the difference of each from it takes, and the differences.
-    fn numbers(&mut self, numbers: impl Iterator<Item = u64>) {
-        // The bits of negative numbers are the greatest; around them nothing is saved.
-        let numbers: Vec<u64> = numbers.collect();
-        let least = numbers.iter().copied().min().unwrap_or(0);
-        let most = numbers.iter().copied().max().unwrap_or(0) - least;
-        let width = match most {
-            0 => 0,
-            1..=0xff => 1,
-            0x100..=0xffff => 2,
-            0x1_0000..=0xffff_ffff => 4,
-            _ => 8,
-        };
-        self.number(least);
-        self.bytes.push(width);
-        let differences = numbers.iter().map(|number| number - least);
-        match width {
-            0 => {}
-            1 => self.bytes.extend(differences.map(|difference| difference as u8)),
-            2 => self.bytes.extend(differences.flat_map(|difference| (difference as u16).to_le_bytes())),
-            4 => self.bytes.extend(differences.flat_map(|difference| (difference as u32).to_le_bytes())),
-            _ => self.bytes.extend(differences.flat_map(u64::to_le_bytes)),
-        }
-    }
-
-    /// The texts that these rows have, then a code a row.
-    fn texts(&mut self, texts: &Texts) {
-        self.bytes.push(5);
-        let new_codes = &mut *self.new_codes;
-        new_codes.resize(new_codes.len().max(texts.dictionary.len()), NULL);
-        let mut used = Vec::new();
-        let mut codes = Vec::with_capacity(self.rows.len());
-        for &row in &self.rows {
-            let code = texts.codes[row as usize];
-            if code != NULL && new_codes[code as usize] == NULL {
-                new_codes[code as usize] = used.len() as u32;
-                used.push(code);
-            }
-            codes.push(if code == NULL { NULL } else { new_codes[code as usize] });
-        }
-        used.iter().for_each(|&code| new_codes[code as usize] = NULL);
-        self.number(used.len() as u64);
-        for code in used {
-            let text = texts.dictionary.get(code);
-            self.number(text.len() as u64);
-            self.bytes.extend_from_slice(text.as_bytes());
-        }
-        // Null becomes 0.
-        self.numbers(codes.iter().map(|&code| u64::from(code.wrapping_add(1))));
-    }
-}
-
-/// What was written, from its beginning.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> io::Result<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn byte(&mut self) -> io::Result<u8> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn number(&mut self) -> io::Result<usize> {
-        let word = self.take(8)?.first_chunk().ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(u64::from_le_bytes(*word) as usize)
-    }
-
-    /// As [`Segment::numbers`] wrote them.
-    fn numbers(&mut self, count: usize) -> io::Result<Vec<u64>> {
-        let least = self.number()? as u64;
-        let width = usize::from(self.byte()?);
-        let bytes = self.take(count * width)?;
-        Ok(match width {
-            0 => vec![least; count],
-            1 => bytes.iter().map(|&byte| least + u64::from(byte)).collect(),
-            2 => words(bytes).map(|word| least + u64::from(u16::from_le_bytes(word))).collect(),
-            4 => words(bytes).map(|word| least + u64::from(u32::from_le_bytes(word))).collect(),
-            _ => words(bytes).map(|word| least + u64::from_le_bytes(word)).collect(),
-        })
-    }
-
-    /// One segment's columns of these names, behind those that are there.
-    fn segment(&mut self, names: &[&'static str], columns: &mut Named) -> io::Result<()> {
-        for _ in 0..self.number()? {
-            let length = self.number()?;
-            let name = self.take(length)?;
-            let length = self.number()?;
-            let mut bytes = Reader(self.take(length)?);
-            let Some(&name) = names.iter().find(|known| known.as_bytes() == name) else { continue };
-            let column = bytes.column()?;
-            match columns.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, all)) => all.append(&column),
-                None => columns.push((name, column)),
-            }
-        }
-        Ok(())
-    }
-
-    fn column(&mut self) -> io::Result<Column> {
-        let rows = self.number()?;
-        Ok(match self.byte()? {
-            0 => Column::Bigint(self.values(rows, |bits| bits as i64)?),
-            1 => Column::Timestamp(self.values(rows, |bits| bits as i64)?),
-            2 => Column::Date(self.values(rows, |bits| bits as i64)?),
-            3 => Column::Double(self.values(rows, f64::from_bits)?),
-            4 => Column::Boolean(self.values(rows, |bits| bits != 0)?),
-            _ => Column::Text(self.texts(rows)?),
-        })
-    }
-
-    fn values<T: Copy + Default>(&mut self, rows: usize, value: impl Fn(u64) -> T) -> io::Result<Values<T>> {
-        let values: Vec<T> = self.numbers(rows)?.into_iter().map(value).collect();
-        if self.byte()? == 1 {
-            return Ok(Values::all(values));
-        }
-        let bytes = self.take(rows.div_ceil(64) * 8)?;
-        let valid = (0..rows).map(|row| bytes[row / 8] >> (row % 8) & 1 == 1).collect();
-        Ok(Values { values, valid })
-    }
-
-    fn texts(&mut self, rows: usize) -> io::Result<Texts> {
-        let mut texts = Texts::default();
-        for _ in 0..self.number()? {
-            let length = self.number()?;
-            texts.dictionary.code(self.take(length)?);
-        }
-        texts.codes = self.numbers(rows)?.into_iter().map(|code| (code as u32).wrapping_sub(1)).collect();
-        Ok(texts)
-    }
-}
-
-fn words<const WIDTH: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; WIDTH]> {
-    bytes.as_chunks().0.iter().copied()
 }
 
 #[cfg(test)]

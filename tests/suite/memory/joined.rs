@@ -3,7 +3,7 @@
 
 use super::alike;
 use crate::harness::{Random, folder_with, rows, stdout, text};
-use loganalyze::events::{Events, Joined, column::Column, derive, joins};
+use loganalyze::events::{Events, Joined, column::Column, derive, named};
 use loganalyze::scan::{Settings, scan_bytes, wanted::Wanted};
 
 /// When, at which client (none: neither address nor user agent), under which id, and what.
@@ -95,9 +95,10 @@ fn any_parts_by_client_name_visitors_as_the_whole_does() {
             .filter(|part: &Vec<Event>| !part.is_empty())
             .collect();
         let mut joined = Joined::default();
-        parts.iter().for_each(|part| joined.add(&joins(&scanned(part))));
-        for part in &parts {
-            let times = joined.times(&scanned(part));
+        let found: Vec<_> = parts.iter().map(|part| named(&scanned(part), |_, _| false)).collect();
+        found.iter().for_each(|found| joined.add(&found.joins));
+        for (part, found) in parts.iter().zip(&found) {
+            let times = joined.times(&found.names, scanned(part).times("timestamp"));
             joined.add_times(&times);
         }
         let together = |joined: &Joined| {
