@@ -24,9 +24,10 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
     let room = loader.plan.settings.row_bytes.unwrap_or(usize::MAX);
     let parts = Parts { spill, names, room };
     let visitors = if wanted.has("visitor_id") { Some(parts.visitors()?) } else { None };
+    let renamed = visitors.as_ref().map(|(names, joined)| (names, joined.renaming()));
     let derived = |part: usize, mut events: Events| {
-        if let Some((names, joined)) = &visitors {
-            let names = joined.rename(names_of(names, part)?);
+        if let Some((names, renaming)) = &renamed {
+            let names = renaming.rename(names_of(names, part)?);
             events.columns.insert("visitor_id", Column::Text(names));
         }
         derive(&mut events, wanted, None);

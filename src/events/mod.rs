@@ -10,7 +10,7 @@ mod whence;
 
 pub use crate::scan::column;
 pub use sessions::{Before, Sessions, first_seen};
-pub use visitors::{JOIN_SOURCES, Join, Joined, Named, named};
+pub use visitors::{JOIN_SOURCES, Join, Joined, Named, Renaming, named};
 
 use crate::scan::column::{Column, Texts, Values};
 use crate::scan::wanted::Wanted;

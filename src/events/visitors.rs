@@ -9,7 +9,9 @@
 use super::{Events, clients, rows_by_group};
 use crate::scan::column::{Dictionary, NULL, Texts, Values};
 use crate::scan::time::SECOND;
-use std::collections::HashMap;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 /// How long a client is remembered.
 const MEMORY: i64 = 30 * 60 * SECOND;
@@ -108,13 +110,29 @@ impl Joined {
         self.names.iter().zip(names).collect()
     }
 
+    /// What names become by [`Joined::new_names`].
+    pub fn renaming(&self) -> Renaming<'_> {
+        Renaming(self.new_names())
+    }
+}
+
+/// The names that visitors have whose names are joined.
+pub struct Renaming<'a>(HashMap<&'a str, &'a str>);
+
+impl Renaming<'_> {
     /// The visitors with the names that all events together give them.
-    pub fn rename(&self, visitors: Texts) -> Texts {
-        if self.is_empty() {
-            return visitors;
+    pub fn rename(&self, Texts { mut codes, mut dictionary }: Texts) -> Texts {
+        let mut new_codes: Vec<u32> = (0..dictionary.len() as u32).collect();
+        let mut changed = false;
+        for code in new_codes.iter_mut().filter(|_| !self.0.is_empty()) {
+            let new = self.0.get(dictionary.get(*code)).map(|new| dictionary.code(new.as_bytes()));
+            changed |= new.is_some_and(|new| new != *code);
+            *code = new.unwrap_or(*code);
         }
-        let new_names = self.new_names();
-        visitors.map(|name| Some((*new_names.get(name).unwrap_or(&name)).to_owned()))
+        if changed {
+            codes.iter_mut().filter(|code| **code != NULL).for_each(|code| *code = new_codes[*code as usize]);
+        }
+        Texts { codes, dictionary }
     }
 }
 
@@ -123,12 +141,12 @@ impl Joined {
 pub fn visitor_ids(events: &Events, joined: Option<&Joined>) -> Texts {
     let Named { names, joins } = named(events, |_, _| false);
     if let Some(joined) = joined {
-        return joined.rename(names);
+        return joined.renaming().rename(names);
     }
     let mut joined = Joined::default();
     joined.add(&joins);
     joined.add_first(&names, events.times("timestamp"));
-    joined.rename(names)
+    joined.renaming().rename(names)
 }
 
 /// The names that events give visitors, and which of them are one visitor's.
@@ -140,15 +158,13 @@ pub struct Named {
 }
 
 /// Names the visitors of these events; `known` says of a client and an id whether the client showed it before all of them.
-pub fn named(events: &Events, known: impl Fn(&str, &str) -> bool) -> Named {
-    let clients = clients(events);
-    let mut search = Search::new(events, &clients);
-    search.run(&known);
-    let joins = std::mem::take(&mut search.joins);
+pub fn named(events: &Events, known: impl Fn(&str, &str) -> bool + Sync) -> Named {
+    let search = Search::new(events);
+    let (visitors, joins) = search.visitors(&clients(events), &known);
     let join = |&(at, one, other): &(i64, u32, u32)| {
         Some(Join { at, one: search.name(one)?.to_owned(), other: search.name(other)?.to_owned() })
     };
-    Named { joins: joins.iter().filter_map(join).collect(), names: search.names() }
+    Named { joins: joins.iter().filter_map(join).collect(), names: search.names(visitors) }
 }
 
 /// Each row's id: the code of its session id, [`NULL`] where that is none.
@@ -166,58 +182,82 @@ fn logouts(events: &Events) -> Vec<bool> {
 
 /// Visitors are numbered: first the ids, then the clients.
 struct Search<'a> {
-    clients: &'a [u32],
     client_names: &'a Dictionary,
     times: &'a Values<i64>,
     ids: Vec<u32>,
     names: &'a Dictionary,
     logouts: Vec<bool>,
-    visitors: Vec<u32>,
-    /// Visitors who are the same, because of a log-out at this time.
-    joins: Vec<(i64, u32, u32)>,
-    /// The last client that each id was met at.
-    first_client: Vec<u32>,
 }
 
+/// Visitors who are the same, because of a log-out at this time.
+type Pair = (i64, u32, u32);
+
+/// The rows of some clients, each of which gets its visitor.
+struct Part<'a> {
+    clients: Range<usize>,
+    rows: &'a mut [u32],
+    visitors: &'a mut [u32],
+}
+
+/// How many rows a thread takes at a time, more only where they are one client's.
+const ROWS_TOGETHER: usize = 1 << 16;
+
 impl<'a> Search<'a> {
-    fn new(events: &'a Events, clients: &'a [u32]) -> Self {
+    fn new(events: &'a Events) -> Self {
         let sessions = events.texts("session_id");
         let client_names = &events.texts("client").dictionary;
-        Search {
-            clients,
-            client_names,
-            times: events.times("timestamp"),
-            ids: ids(sessions),
-            names: &sessions.dictionary,
-            logouts: logouts(events),
-            visitors: vec![NULL; events.rows],
-            joins: Vec::new(),
-            first_client: vec![NULL; sessions.dictionary.len()],
-        }
+        let times = events.times("timestamp");
+        let (ids, logouts) = (ids(sessions), logouts(events));
+        Search { client_names, times, ids, names: &sessions.dictionary, logouts }
     }
 
-    fn run(&mut self, known: &impl Fn(&str, &str) -> bool) {
+    /// The visitor of each row, and what log-outs join.
+    fn visitors(
+        &self,
+        clients: &[u32],
+        known: &(impl Fn(&str, &str) -> bool + Sync),
+    ) -> (Vec<u32>, Vec<Pair>) {
         let client_count = self.client_names.len() + 1;
-        let (mut rows, starts) = rows_by_group(self.clients, client_count);
-        for client in 0..client_count {
-            let rows = &mut rows[starts[client]..starts[client + 1]];
-            self.name_timeless(rows, client);
+        let (mut rows, starts) = rows_by_group(clients, client_count);
+        let mut visitors = vec![NULL; rows.len()];
+        let mut parts = Vec::new();
+        let (mut rows_left, mut visitors_left, mut begin) = (&mut *rows, &mut *visitors, 0);
+        for end in 1..=client_count {
+            let count = starts[end] - starts[begin];
+            if count >= ROWS_TOGETHER || end == client_count {
+                let (part_rows, more) = rows_left.split_at_mut(count);
+                let (part_visitors, more_visitors) = visitors_left.split_at_mut(count);
+                parts.push(Part { clients: begin..end, rows: part_rows, visitors: part_visitors });
+                (rows_left, visitors_left, begin) = (more, more_visitors, end);
+            }
+        }
+        let joins: Vec<Vec<Pair>> =
+            parts.into_par_iter().map(|part| self.name_clients(part, &starts, known)).collect();
+        let mut by_row = vec![NULL; rows.len()];
+        rows.iter().zip(visitors).for_each(|(&row, visitor)| by_row[row as usize] = visitor);
+        (by_row, joins.into_iter().flatten().collect())
+    }
+
+    fn name_clients(&self, part: Part, starts: &[usize], known: &impl Fn(&str, &str) -> bool) -> Vec<Pair> {
+        let mut joins = Vec::new();
+        let before = starts[part.clients.start];
+        for client in part.clients {
+            let place = starts[client] - before..starts[client + 1] - before;
+            let (rows, visitors) = (&mut part.rows[place.clone()], &mut part.visitors[place]);
             if rows.iter().all(|&row| self.ids[row as usize] != NULL && !self.logouts[row as usize]) {
-                rows.iter().for_each(|&row| self.visitors[row as usize] = self.ids[row as usize]);
+                rows.iter().zip(visitors).for_each(|(&row, visitor)| *visitor = self.ids[row as usize]);
                 continue;
             }
             self.sort(rows);
+            // Events without a time have no neighbours.
             let timed = rows.partition_point(|&row| !self.times.valid.get(row as usize));
-            self.name_rows(&rows[timed..], client);
-            self.join_logouts(&rows[timed..], client, known);
+            for (&row, visitor) in rows[..timed].iter().zip(&mut *visitors) {
+                *visitor = self.id_or_client(self.ids[row as usize], client);
+            }
+            self.name_rows(&rows[timed..], &mut visitors[timed..], client);
+            self.join_logouts(&rows[timed..], &visitors[timed..], client, known, &mut joins);
         }
-    }
-
-    /// Events without a time have no neighbours.
-    fn name_timeless(&mut self, rows: &[u32], client: usize) {
-        for &row in rows.iter().filter(|&&row| !self.times.valid.get(row as usize)) {
-            self.visitors[row as usize] = self.id_or_client(self.ids[row as usize], client);
-        }
+        joins
     }
 
     fn id_or_client(&self, id: u32, client: usize) -> u32 {
@@ -236,58 +276,62 @@ impl<'a> Search<'a> {
     }
 
     /// Gives each event its id, or the next one its client shows, or the last.
-    fn name_rows(&mut self, rows: &[u32], client: usize) {
+    fn name_rows(&self, rows: &[u32], visitors: &mut [u32], client: usize) {
         let mut next = None;
-        for &row in rows.iter().rev() {
-            self.name_near(row, &mut next);
+        for (&row, visitor) in rows.iter().zip(&mut *visitors).rev() {
+            self.name_near(row, visitor, &mut next);
         }
         let mut last = None;
-        for &row in rows {
-            self.name_near(row, &mut last);
-            if self.visitors[row as usize] == NULL {
-                self.visitors[row as usize] = self.id_or_client(NULL, client);
+        for (&row, visitor) in rows.iter().zip(visitors) {
+            self.name_near(row, visitor, &mut last);
+            if *visitor == NULL {
+                *visitor = self.id_or_client(NULL, client);
             }
         }
     }
 
-    fn name_near(&mut self, row: u32, near: &mut Option<(i64, u32)>) {
+    fn name_near(&self, row: u32, visitor: &mut u32, near: &mut Option<(i64, u32)>) {
         let row = row as usize;
         let time = self.times.values[row];
         if self.ids[row] != NULL {
             *near = Some((time, self.ids[row]));
-            self.visitors[row] = self.ids[row];
+            *visitor = self.ids[row];
         } else if let Some((shown, id)) = *near
-            && self.visitors[row] == NULL
+            && *visitor == NULL
             && (shown - time).abs() <= MEMORY
         {
-            self.visitors[row] = id;
+            *visitor = id;
         }
     }
 
     /// Joins the visitor of each log-out with the id that comes new next.
-    fn join_logouts(&mut self, rows: &[u32], client: usize, known: &impl Fn(&str, &str) -> bool) {
+    fn join_logouts(
+        &self,
+        rows: &[u32],
+        visitors: &[u32],
+        client: usize,
+        known: &impl Fn(&str, &str) -> bool,
+        joins: &mut Vec<Pair>,
+    ) {
         if !rows.iter().any(|&row| self.logouts[row as usize]) {
             return;
         }
+        let mut met = HashSet::new();
         let mut new_ids = Vec::new();
         let client_name = self.client_name(client).unwrap_or_default();
         for &row in rows {
             let id = self.ids[row as usize];
-            if id != NULL && self.first_client[id as usize] != client as u32 {
-                self.first_client[id as usize] = client as u32;
-                if known(client_name, self.names.get(id)) {
-                    continue;
-                }
+            if id != NULL && met.insert(id) && !known(client_name, self.names.get(id)) {
                 new_ids.push((self.times.values[row as usize], id));
             }
         }
-        for &row in rows.iter().filter(|&&row| self.logouts[row as usize]) {
+        for (&row, &visitor) in rows.iter().zip(visitors).filter(|(row, _)| self.logouts[**row as usize]) {
             let time = self.times.values[row as usize];
             let next = new_ids.partition_point(|&(shown, _)| shown <= time);
             if let Some(&(shown, id)) = new_ids.get(next)
                 && shown - time <= MEMORY
             {
-                self.joins.push((time, self.visitors[row as usize], id));
+                joins.push((time, visitor, id));
             }
         }
     }
@@ -304,15 +348,15 @@ impl<'a> Search<'a> {
         (client < self.client_names.len()).then(|| self.client_names.get(client as u32))
     }
 
-    /// The visitors' names, with a dictionary of those that are used.
-    fn names(self) -> Texts {
-        let mut dictionary = Dictionary::default();
-        let mut codes: Vec<Option<u32>> = vec![None; self.names.len() + self.client_names.len() + 1];
-        let mut code = |&visitor: &u32| {
-            let name = || self.name(visitor).map_or(NULL, |name| dictionary.code(name.as_bytes()));
-            *codes[visitor as usize].get_or_insert_with(name)
-        };
-        Texts { codes: self.visitors.iter().map(&mut code).collect(), dictionary }
+    /// The names of these visitors. Ids keep their codes.
+    fn names(&self, visitors: Vec<u32>) -> Texts {
+        let mut texts = Texts { codes: visitors, dictionary: self.names.clone() };
+        let mut of_clients: HashMap<u32, u32> = HashMap::new();
+        for code in texts.codes.iter_mut().filter(|code| **code as usize >= self.names.len()) {
+            let name = || self.name(*code).map_or(NULL, |name| texts.dictionary.code(name.as_bytes()));
+            *code = *of_clients.entry(*code).or_insert_with(name);
+        }
+        texts
     }
 }
 

@@ -168,7 +168,7 @@ impl Window {
         if let Some(day) = past.renamed() {
             return Ok(Outcome::Again(day));
         }
-        let mut visitors = past.joined.rename(raw.clone());
+        let mut visitors = past.joined.renaming().rename(raw.clone());
         // What is known of the days before holds what happened in the context.
         for segment in self.segments.iter().filter(|segment| segment.place == Place::Context) {
             visitors.codes[segment.rows.clone()].fill(NULL);

@@ -88,7 +88,7 @@ impl Reader {
         let Line { text, cut } = unwrapped(raw);
         let begin = content(&text);
         if begin.first() == Some(&b'{') {
-            let shown = String::from_utf8_lossy(begin);
+            let shown = shown_as_text(begin);
             if record::begins(&shown) {
                 self.end();
                 return match record::check(&shown) {
@@ -115,7 +115,7 @@ impl Reader {
         self.tally.lines += 1;
         let line = unwrapped(beginning).text;
         let begin = content(&line);
-        let shown = String::from_utf8_lossy(begin);
+        let shown = shown_as_text(begin);
         if record::begins(&shown) && record::check(&shown).is_ok() {
             self.end();
             self.open = Some(Open::new(begin, false));
@@ -128,7 +128,7 @@ impl Reader {
     /// Ends the record that the last line belongs to.
     pub fn end(&mut self) {
         let Some(Open { text, lines, .. }) = self.open.take() else { return };
-        let shown = String::from_utf8_lossy(&text);
+        let shown = shown_as_text(&text);
         let Some(record) = record::read(&shown) else { return };
         let behind = record.rest.matches('\n').count();
         let end = behind.checked_sub(1).and_then(|last| memrchr_iter(b'\n', &text).nth(last));
@@ -181,7 +181,7 @@ impl Reader {
         if !self.keep_all_rejects && !is_example {
             return;
         }
-        let shown = String::from_utf8_lossy(&line[..line.len().min(LONGEST_TEXT)]);
+        let shown = shown_as_text(&line[..line.len().min(LONGEST_TEXT)]);
         self.rejects.push(Reject {
             file: self.file.clone(),
             line: place.number,
@@ -247,4 +247,9 @@ fn unwrapped(raw: &[u8]) -> Line<'_> {
         None => (0, false),
     };
     Line { text: raw[begin..].into(), cut }
+}
+
+/// As `String::from_utf8_lossy`, which takes its time for what is UTF-8, as nearly all is.
+fn shown_as_text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
