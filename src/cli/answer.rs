@@ -10,7 +10,11 @@ use crate::engine::{funnel, incidents, polars as engine};
 use crate::error::Error;
 use crate::sink::{self, About, Format};
 use polars::prelude::DataFrame;
+use polars_core::runtime::RAYON;
 use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A question's rows and what is to be said of them.
 pub type Rows = (DataFrame, Vec<String>);
@@ -93,11 +97,26 @@ fn total_rows(question: &Question, result: &DataFrame, loaded: &Loaded) -> Resul
 /// # Errors
 /// `Error::Query` with what Polars does not accept.
 pub fn evaluate_all(asked: &[(&Question, &Loaded)]) -> Result<Vec<Rows>, Error> {
-    if asked.iter().all(|(_, loaded)| loaded.relation.is_in_memory()) {
-        asked.par_iter().map(|(question, loaded)| evaluate(question, loaded)).collect()
-    } else {
-        asked.iter().map(|(question, loaded)| evaluate(question, loaded)).collect()
+    let one = |at: usize| evaluate(asked[at].0, asked[at].1);
+    if !asked.iter().all(|(_, loaded)| loaded.relation.is_in_memory()) {
+        return (0..asked.len()).map(one).collect();
     }
+    // Those that have most to do first, so that none of them is left for the end; their SQL tells, more or less.
+    let mut order: Vec<usize> = (0..asked.len()).collect();
+    order.sort_by_key(|&at| Reverse(asked[at].0.sql.len()));
+    let next = AtomicUsize::new(0);
+    let work = |_| {
+        let take = || Some(*order.get(next.fetch_add(1, Ordering::Relaxed))?);
+        std::iter::from_fn(take).map(|at| (at, one(at))).collect::<Vec<_>>()
+    };
+    // In Polars' own threads: others would be in their way.
+    let done = RAYON.with(|pool| {
+        pool.install(|| {
+            (0..pool.current_num_threads()).into_par_iter().flat_map_iter(work).collect::<Vec<_>>()
+        })
+    });
+    let done: BTreeMap<usize, Result<Rows, Error>> = done.into_iter().collect();
+    done.into_values().collect()
 }
 
 /// The result and what is to be said of it.

@@ -23,10 +23,12 @@ impl Seen {
         let mut places = Places { relation, conditions: Vec::new(), named: 0 };
         for sql in queries {
             _ = parsed(sql)?.visit(&mut places);
+            // Wherever else the relation is named, all of it may be looked at.
+            if places.named > places.conditions.len() {
+                return None;
+            }
         }
-        // Wherever else the relation is named, all of it may be looked at.
-        let is_all = places.conditions.is_empty() || places.named > places.conditions.len();
-        (!is_all).then_some(Seen { conditions: places.conditions })
+        (!places.conditions.is_empty()).then_some(Seen { conditions: places.conditions })
     }
 
     /// A value for each event, whether it may be looked at; `None` if all may.
