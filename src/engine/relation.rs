@@ -3,7 +3,7 @@
 
 use super::aggregate::Answered;
 use super::polars::data_type;
-use super::suffice::categories_suffice;
+use super::suffice::categories_that_suffice;
 use crate::error::Error;
 use crate::schema::Type;
 use polars::prelude::*;
@@ -72,20 +72,25 @@ impl Relation {
         sql: &str,
         run: impl Fn(&Relation) -> PolarsResult<DataFrame>,
     ) -> PolarsResult<DataFrame> {
-        let categories: Vec<&str> = self.categories.iter().map(PlSmallStr::as_str).collect();
-        let over_strings = || {
-            let strings = self.categories.iter().map(|name| col(name.clone()).cast(DataType::String));
-            let strings: Vec<Expr> = strings.collect();
+        let with_strings_but = |kept: &[&str]| {
+            let (kept, strings): (Vec<_>, Vec<_>) =
+                self.categories.iter().cloned().partition(|name| kept.contains(&name.as_str()));
+            let strings: Vec<Expr> =
+                strings.into_iter().map(|name| col(name).cast(DataType::String)).collect();
             let with_strings = self.map(|events| events.with_columns(&strings));
-            run(&Relation { categories: Vec::new(), ..with_strings })
+            run(&Relation { categories: kept, ..with_strings })
         };
-        if categories.is_empty() {
-            return run(self);
+        let categories: Vec<&str> = self.categories.iter().map(PlSmallStr::as_str).collect();
+        let enough =
+            if categories.is_empty() { Vec::new() } else { categories_that_suffice(sql, &categories) };
+        let found = match enough.len() {
+            all if all == categories.len() => run(self),
+            _ => with_strings_but(&enough),
+        };
+        if enough.is_empty() {
+            return found;
         }
-        if !categories_suffice(sql, &categories) {
-            return over_strings();
-        }
-        run(self).or_else(|_| over_strings()).and_then(with_strings)
+        found.or_else(|_| with_strings_but(&[])).and_then(with_strings)
     }
 
     /// The events with nothing but these columns, if they are in memory as they were put there; else as they are. Each step

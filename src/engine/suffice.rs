@@ -4,14 +4,23 @@
 
 use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Query, SelectItem,
-    SetExpr, TableFactor, UnaryOperator, Value, Visit, Visitor,
+    SetExpr, Statement, TableFactor, UnaryOperator, Value, Visit, Visitor,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-/// Whether a query does nothing else with these columns than what it may do with categories.
-pub fn categories_suffice(sql: &str, columns: &[&str]) -> bool {
-    let Some(statements) = super::aggregate::parsed(sql) else { return false };
+/// Those of these columns with which a query does nothing but what it may do with categories, while the others are strings.
+pub fn categories_that_suffice<'a>(sql: &str, columns: &[&'a str]) -> Vec<&'a str> {
+    let Some(statements) = super::aggregate::parsed(sql) else { return Vec::new() };
+    if suffice(&statements, columns) {
+        return columns.to_vec();
+    }
+    let alone: Vec<&str> =
+        columns.iter().copied().filter(|column| suffice(&statements, &[*column])).collect();
+    if suffice(&statements, &alone) { alone } else { Vec::new() }
+}
+
+fn suffice(statements: &Vec<Statement>, columns: &[&str]) -> bool {
     let mut names = Names { tracked: columns.iter().map(|name| (*name).to_owned()).collect(), grown: true };
     while std::mem::take(&mut names.grown) {
         if statements.visit(&mut names).is_break() {
@@ -171,10 +180,34 @@ fn is_null(expression: &Expr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::categories_suffice;
+    use super::categories_that_suffice;
     use crate::report::all;
 
     const COLUMNS: [&str; 3] = ["event_type", "path", "visitor_id"];
+
+    fn categories_suffice(sql: &str, columns: &[&str]) -> bool {
+        categories_that_suffice(sql, columns) == columns
+    }
+
+    #[test]
+    fn some_may_be_strings() {
+        for (sql, enough) in [
+            (
+                "SELECT event_type, LOWER(path) AS p FROM events GROUP BY event_type, LOWER(path)",
+                &["event_type", "visitor_id"][..],
+            ),
+            (
+                "SELECT event_type, path || visitor_id AS p FROM events WHERE event_type = 'view'",
+                &["event_type"],
+            ),
+            // Alone each may be one, but not beside the other as a string.
+            ("SELECT COALESCE(path, LOWER(event_type)) AS p, visitor_id FROM events", &["visitor_id"]),
+            ("SELECT path FROM events WHERE path = visitor_id AND LENGTH(visitor_id) > 3", &["event_type"]),
+            ("SELECT path FROM events UNION ALL SELECT user_id FROM events", &[]),
+        ] {
+            assert_eq!(categories_that_suffice(sql, &COLUMNS), enough, "{sql}");
+        }
+    }
 
     #[test]
     fn what_is_the_same_of_categories() {

@@ -187,6 +187,8 @@ struct Search<'a> {
     ids: Vec<u32>,
     names: &'a Dictionary,
     logouts: Vec<bool>,
+    /// How many rows a thread takes at a time, more only where they are one client's.
+    rows_together: usize,
 }
 
 /// Visitors who are the same, because of a log-out at this time.
@@ -199,8 +201,7 @@ struct Part<'a> {
     visitors: &'a mut [u32],
 }
 
-/// How many rows a thread takes at a time, more only where they are one client's.
-const ROWS_TOGETHER: usize = 1 << 16;
+const ROWS_TOGETHER: usize = 1 << 14;
 
 impl<'a> Search<'a> {
     fn new(events: &'a Events) -> Self {
@@ -208,7 +209,8 @@ impl<'a> Search<'a> {
         let client_names = &events.texts("client").dictionary;
         let times = events.times("timestamp");
         let (ids, logouts) = (ids(sessions), logouts(events));
-        Search { client_names, times, ids, names: &sessions.dictionary, logouts }
+        let names = &sessions.dictionary;
+        Search { client_names, times, ids, names, logouts, rows_together: ROWS_TOGETHER }
     }
 
     /// The visitor of each row, and what log-outs join.
@@ -224,7 +226,7 @@ impl<'a> Search<'a> {
         let (mut rows_left, mut visitors_left, mut begin) = (&mut *rows, &mut *visitors, 0);
         for end in 1..=client_count {
             let count = starts[end] - starts[begin];
-            if count >= ROWS_TOGETHER || end == client_count {
+            if count >= self.rows_together || end == client_count {
                 let (part_rows, more) = rows_left.split_at_mut(count);
                 let (part_visitors, more_visitors) = visitors_left.split_at_mut(count);
                 parts.push(Part { clients: begin..end, rows: part_rows, visitors: part_visitors });
@@ -383,5 +385,52 @@ impl Sets {
     fn join(&mut self, a: u32, b: u32) {
         let (a, b) = (self.root(a), self.root(b));
         self.parents[b as usize] = a;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::column::Column;
+
+    /// Events of a few clients and ids, some of them without one or the other, some at the same time, some log-outs.
+    fn events(rows: usize, mut seed: u64) -> Events {
+        let mut below = |end: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % end
+        };
+        let mut times = Values::default();
+        let [mut types, mut sessions, mut clients] = [Texts::default(), Texts::default(), Texts::default()];
+        for _ in 0..rows {
+            times.push((below(20) > 0).then_some(below(90) as i64 * 60 * SECOND));
+            types.push(Some(["view", "view", "logout"][below(3) as usize]));
+            let id = below(9);
+            sessions.push(
+                (id > 0).then(|| if id > 6 { "no_session".into() } else { format!("id-{id}") }).as_deref(),
+            );
+            let client = below(7);
+            clients.push((client > 0).then(|| format!("client-{client}")).as_deref());
+        }
+        let columns = [
+            ("timestamp", Column::Timestamp(times)),
+            ("event_type", Column::Text(types)),
+            ("session_id", Column::Text(sessions)),
+            ("client", Column::Text(clients)),
+        ];
+        Events { columns: columns.into_iter().collect(), rows }
+    }
+
+    #[test]
+    fn in_any_parts_rows_have_the_same_visitors() {
+        for seed in 0..300 {
+            let events = events(seed as usize % 60, seed);
+            let found = |rows_together| {
+                let search = Search { rows_together, ..Search::new(&events) };
+                search.visitors(&clients(&events), &|client: &str, id: &str| client.len() + id.len() == 9)
+            };
+            let whole = found(usize::MAX);
+            assert!([1, 2, 7].into_iter().all(|together| found(together) == whole), "{seed}");
+            assert!(whole.0.iter().all(|&visitor| visitor != NULL), "{seed}");
+        }
     }
 }
