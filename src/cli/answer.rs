@@ -109,12 +109,10 @@ pub fn evaluate_all(asked: &[(&Question, &Loaded)]) -> Result<Vec<Rows>, Error> 
         let take = || Some(*order.get(next.fetch_add(1, Ordering::Relaxed))?);
         std::iter::from_fn(take).map(|at| (at, one(at))).collect::<Vec<_>>()
     };
-    // In Polars' own threads: others would be in their way.
-    let done = RAYON.with(|pool| {
-        pool.install(|| {
-            (0..pool.current_num_threads()).into_par_iter().flat_map_iter(work).collect::<Vec<_>>()
-        })
-    });
+    // As many as there may be threads, but in Polars' own: others would be in their way.
+    let workers = rayon::current_num_threads();
+    let done: Vec<_> =
+        RAYON.with(|pool| pool.install(|| (0..workers).into_par_iter().flat_map_iter(work).collect()));
     let done: BTreeMap<usize, Result<Rows, Error>> = done.into_iter().collect();
     done.into_values().collect()
 }

@@ -323,7 +323,7 @@ const LONGEST_LINE: usize = 2 << 30;
 const ROWS_SHARE: usize = 4;
 
 /// Lets what is derived from rows take no more threads than are given, either.
-fn limit_threads(options: &Common) {
+pub fn limit_threads(options: &Common) {
     if let Some(threads) = options.threads {
         // It can be set once only, which is now.
         _ = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();

@@ -36,12 +36,18 @@ impl Relation {
         let whole = frame.clone().lazy();
         let categories = frame.columns().iter().filter(|column| column.dtype().is_categorical());
         let categories = categories.map(|column| column.name().clone()).collect();
+        let pieces = vec![whole.clone()];
+        Relation { frame: Some(frame), categories, ..Relation::of_plans(pieces, whole, Engine::InMemory) }
+    }
+
+    /// The events with which these plans begin: some of them each, and all together.
+    fn of_plans(pieces: Vec<LazyFrame>, whole: LazyFrame, engine: Engine) -> Relation {
         Relation {
-            pieces: vec![whole.clone()],
+            pieces,
             whole,
-            engine: Engine::InMemory,
-            frame: Some(frame),
-            categories,
+            engine,
+            frame: None,
+            categories: Vec::new(),
             kept: None,
             answers: Arc::default(),
         }
@@ -139,15 +145,7 @@ impl Relation {
             .collect::<PolarsResult<_>>()
             .map_err(unreadable)?;
         let pieces = paths.iter().map(|path| scan(vec![path.clone()])).collect::<Result<_, _>>()?;
-        Ok(Relation {
-            pieces,
-            whole: scan(paths)?,
-            engine: Engine::Streaming,
-            frame: None,
-            categories: Vec::new(),
-            kept: None,
-            answers: Arc::default(),
-        })
+        Ok(Relation::of_plans(pieces, scan(paths)?, Engine::Streaming))
     }
 
     /// The same, with the folder that its files are in.
@@ -157,14 +155,11 @@ impl Relation {
 
     /// The same after a change.
     fn map(&self, change: impl Fn(LazyFrame) -> LazyFrame) -> Relation {
+        let pieces = self.pieces.iter().cloned().map(&change).collect();
         Relation {
-            pieces: self.pieces.iter().cloned().map(&change).collect(),
-            whole: change(self.whole.clone()),
-            engine: self.engine,
-            frame: None,
             categories: self.categories.clone(),
             kept: self.kept.clone(),
-            answers: Arc::default(),
+            ..Relation::of_plans(pieces, change(self.whole.clone()), self.engine)
         }
     }
 
@@ -301,15 +296,7 @@ impl Table {
     pub fn finish(self) -> Result<Relation, Error> {
         let copy = |file: &File| file.try_clone().map_err(Error::Temporary);
         let pieces = self.files.iter().map(|file| scan(vec![copy(file)?])).collect::<Result<_, _>>()?;
-        Ok(Relation {
-            pieces,
-            whole: scan(self.files)?,
-            engine: Engine::Streaming,
-            frame: None,
-            categories: Vec::new(),
-            kept: None,
-            answers: Arc::default(),
-        })
+        Ok(Relation::of_plans(pieces, scan(self.files)?, Engine::Streaming))
     }
 }
 

@@ -12,6 +12,7 @@ mod watch;
 use super::account::Account;
 use super::args::Common;
 use super::ingest::{self, ingest};
+use super::run::limit_threads;
 use super::settings::{Settings, add_flags, load};
 use super::store::first_kept;
 use super::times;
@@ -61,6 +62,7 @@ pub fn command() -> Command {
 /// Whatever keeps it from being done; days that are done by then stay done.
 pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     let settings = Settings::of(&load(matches)?)?;
+    limit_threads(&settings.options);
     let today = Utc::now().with_timezone(&times::zone(&settings.options.tz)?).date_naive();
     let asked = days::days(matches.get_one("date").map_or("yesterday", String::as_str), today)?;
     let place = Place::take(&settings.out)?;
