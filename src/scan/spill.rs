@@ -150,11 +150,14 @@ mod tests {
         let mut texts = Texts::default();
         numbers().for_each(|n| texts.push((n % 7 != 0).then_some(format!("client {}", n % 50)).as_deref()));
         let text = Column::Text(texts);
+        let mut methods = Texts::default();
+        numbers().for_each(|n| methods.push((n % 5 > 0).then_some(["GET", "POST", "PUT"][n as usize % 3])));
         let double = numbers().map(|n| (n % 3 != 0).then_some(f64::from(n) / 3.0)).collect();
         let flag = numbers().map(|n| (n % 5 != 0).then_some(n % 2 == 0)).collect();
         let time = numbers().map(|n| Some(-i64::from(n))).collect();
         vec![
             ("client", text),
+            ("method", Column::Text(methods)),
             ("process_time", Column::Double(double)),
             ("paired", Column::Boolean(flag)),
             ("timestamp", Column::Timestamp(time)),
@@ -185,8 +188,9 @@ mod tests {
         let mut found = Vec::new();
         let mut clients = Vec::new();
         for part in 0..spill.parts() {
-            let (columns, rows) =
-                spill.read(part, &["timestamp", "client", "paired", "process_time", "path"]).unwrap();
+            let (columns, rows) = spill
+                .read(part, &["timestamp", "client", "method", "paired", "process_time", "path"])
+                .unwrap();
             found.extend((0..rows).map(|row| shown(&columns, row)));
             if let Some((_, Column::Text(texts))) = columns.first() {
                 clients.extend(texts.dictionary.iter().map(str::to_owned));

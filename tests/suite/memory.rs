@@ -128,6 +128,29 @@ fn the_whole_file_may_be_one_piece_or_each_line_a_piece() {
     }
 }
 
+/// Each line so often that a part has many rows of each value: then groups are made part by part.
+#[test]
+fn groups_that_are_made_part_by_part() {
+    let often = sample_lines().iter().map(|line| line.repeat(20)).collect::<Vec<_>>().concat();
+    let folder = folder_with(&[("user_activity.log", &often)]);
+    let logs = [text(folder.path())];
+    let limits: [&[&str]; 2] =
+        [&["--memory-limit", "1MB", "--threads", "2"], &["--memory-limit", "100kB", "--threads", "1"]];
+    assert!(spills(&logs, 1_000_000, 2, 1 << 20));
+    for question in [
+        &["event-counts", "--format", "table"][..],
+        &["event-counts", "--format", "table", "--bots", "exclude"],
+        &["hourly-activity", "--top", "0", "--since", "2025-03-11", "--until", "2025-03-13T12:00"],
+        &["report", "--only", "event-counts,hourly-activity", "--format", "markdown"],
+        &[
+            "sql",
+            "SELECT method, COUNT(*) AS n, MIN(user_id) AS u FROM events GROUP BY method ORDER BY method NULLS LAST",
+        ],
+    ] {
+        alike(question, &logs, &limits);
+    }
+}
+
 #[test]
 fn the_week_of_the_real_shop() {
     let Some(shop) = shop() else { return };
