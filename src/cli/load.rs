@@ -136,7 +136,7 @@ impl<'a> Loader<'a> {
     }
 
     fn whole(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
-        derive(&mut events, self.wanted, None);
+        derive(&mut events, self.wanted);
         derive_of_visitors(&mut events, self.wanted, self.plan.sessions);
         if self.plan.quality {
             for (number, file) in files.iter().enumerate() {

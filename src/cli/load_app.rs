@@ -114,7 +114,7 @@ impl<'a> Held<'a> {
                 column.append(&batch.columns[name]);
             }
         }
-        derive(&mut events, Wanted::of(columns.iter().copied()), None);
+        derive(&mut events, Wanted::of(columns.iter().copied()));
         frame(events, columns, None)
     }
 }

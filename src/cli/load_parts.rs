@@ -30,7 +30,7 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
             let names = renaming.rename(names_of(names, part)?);
             events.columns.insert("visitor_id", Column::Text(names));
         }
-        derive(&mut events, wanted, None);
+        derive(&mut events, wanted);
         Ok(events)
     };
     if let Some(relation) = answered(loader, &parts, &derived)? {

@@ -121,7 +121,7 @@ impl<'a> Reading<'a> {
         let mut events = no_events(&names);
         pieces?.into_iter().for_each(|piece| events.append(piece));
         if self.needed.has("event_date") {
-            derive(&mut events, Wanted::of(["event_date"]), None);
+            derive(&mut events, Wanted::of(["event_date"]));
         }
         if self.recount {
             derive_of_visitors(&mut events, Wanted::of(["session_number"]), self.plan.sessions);

@@ -50,12 +50,12 @@ pub fn needs_neighbours(wanted: Wanted) -> bool {
     wanted.names().any(is_neighbours)
 }
 
-/// Adds the wanted derived columns that are not there, but for those of [`derive_of_visitors`]; their sources (see [`with_sources`])
-/// must be there. Events of one client must not be in several parts; `joined` is what all parts together say of visitors who logged out, none if
-/// this is the only part.
-pub fn derive(events: &mut Events, wanted: Wanted, joined: Option<&Joined>) {
+/// Adds the wanted derived columns that are not there, but for those of [`derive_of_visitors`]; their sources (see
+/// [`with_sources`]) must be there. Events of one client must not be in several parts; where `visitor_id` is wanted and not
+/// there, nothing may be in another part, for who logs out may come back at another client.
+pub fn derive(events: &mut Events, wanted: Wanted) {
     let wanted = with_sources(wanted);
-    let alone = |name: &'static str| Some((name, derived(events, name, joined)?));
+    let alone = |name: &'static str| Some((name, derived(events, name)?));
     let names: Vec<_> = wanted.names().filter(|name| !events.columns.contains_key(name)).collect();
     let columns: Vec<_> = names.into_par_iter().filter_map(alone).collect();
     events.columns.extend(columns);
@@ -80,7 +80,7 @@ pub fn derive_of_visitors(events: &mut Events, wanted: Wanted, sessions: Session
 }
 
 /// A derived column that needs no other derived one, `None` if it is not one of these.
-fn derived(events: &Events, name: &str, joined: Option<&Joined>) -> Option<Column> {
+fn derived(events: &Events, name: &str) -> Option<Column> {
     Some(match name {
         "event_date" => Column::Date(moment::date(events.times("timestamp"))),
         "event_hour" => Column::Bigint(moment::hour(events.times("timestamp"))),
@@ -93,7 +93,7 @@ fn derived(events: &Events, name: &str, joined: Option<&Joined>) -> Option<Colum
         "referrer_host" => Column::Text(whence::referrer_host(events)),
         "ip_network" => Column::Text(whence::ip_network(events)),
         "paired" => Column::Boolean(paired(events)),
-        "visitor_id" => Column::Text(visitors::visitor_ids(events, joined)),
+        "visitor_id" => Column::Text(visitors::visitor_ids(events)),
         _ => return None,
     })
 }

@@ -136,13 +136,9 @@ impl Renaming<'_> {
     }
 }
 
-/// A value for each row: the visitor's short hash; null where there is neither id nor client. `joined` is what all events
-/// say; without it, these are all.
-pub fn visitor_ids(events: &Events, joined: Option<&Joined>) -> Texts {
+/// A value for each row of all events: the visitor's short hash; null where there is neither id nor client.
+pub fn visitor_ids(events: &Events) -> Texts {
     let Named { names, joins } = named(events, |_, _| false);
-    if let Some(joined) = joined {
-        return joined.renaming().rename(names);
-    }
     let mut joined = Joined::default();
     joined.add(&joins);
     joined.add_first(&names, events.times("timestamp"));

@@ -138,7 +138,7 @@ impl Writer {
         mut manifest: Manifest,
         together: impl Fn(usize) -> bool,
     ) -> Result<BTreeSet<Day>, Error> {
-        derive(&mut events, of_event(), None);
+        derive(&mut events, of_event());
         let settled = settle(&self.store, &events)?;
         events.columns.extend(settled.of_new());
         let mut by_day: BTreeMap<Day, Vec<u32>> = BTreeMap::new();

@@ -72,7 +72,11 @@ fn scanned(events: &[Event]) -> Events {
 
 /// Each event's visitor, by the event's number.
 fn visitors(mut events: Events, joined: Option<&Joined>) -> Vec<(i64, Option<String>)> {
-    derive(&mut events, Wanted::of(["visitor_id"]), joined);
+    if let Some(joined) = joined {
+        let names = joined.renaming().rename(named(&events, |_, _| false).names);
+        events.columns.insert("visitor_id", Column::Text(names));
+    }
+    derive(&mut events, Wanted::of(["visitor_id"]));
     let Some(Column::Text(names)) = events.columns.get("visitor_id") else { panic!("nobody is named") };
     let users = events.integers("user_id");
     (0..events.rows).map(|row| (users.values[row], names.get(row).map(str::to_owned))).collect()

@@ -76,7 +76,7 @@ fn said(events: &Events) -> Vec<(i64, String)> {
 fn together(lines: &[String]) -> Vec<(i64, String)> {
     let (mut events, _) = scanned(lines);
     let wanted = Wanted::of(SETTLED);
-    derive(&mut events, wanted, None);
+    derive(&mut events, wanted);
     derive_of_visitors(&mut events, wanted, Sessions::DEFAULT);
     said(&events)
 }
