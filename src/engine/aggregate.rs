@@ -5,6 +5,7 @@
 
 mod columns;
 
+use super::syntax::{is_named, parsed};
 use crate::error::Error;
 use columns::{Aggregate, Cell, Key};
 use polars::prelude::*;
@@ -13,8 +14,6 @@ use sqlparser::ast::{
     Expr as SqlExpr, GroupByExpr, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr,
     Statement, Visit, Visitor,
 };
-use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::{Parser, ParserOptions};
 use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
 
@@ -40,18 +39,23 @@ pub struct Answer {
 
 /// Answers the parts of a query that are groups of few values over this relation; `None` if there are none.
 pub fn answered(sql: &str, relation: &str, rows: &DataFrame) -> Option<Answered> {
-    let mut statements = parsed(sql)?;
-    let [Statement::Query(query)] = statements.as_mut_slice() else { return None };
-    let mut relations = Vec::new();
-    answer_query(query, relation, rows, &mut relations);
-    (!relations.is_empty()).then(|| Answered { sql: query.to_string(), relations })
+    answered_with_rest(sql, relation, rows).map(|(answered, _)| answered)
 }
 
 /// As [`answered`], but `None` too if the rest of the query needs the relation.
 pub fn answered_whole(sql: &str, relation: &str, rows: &DataFrame) -> Option<Answered> {
-    let answered = answered(sql, relation, rows)?;
-    let needs = parsed(&answered.sql)?.visit(&mut Needs { relation }).is_break();
-    (!needs).then_some(answered)
+    let (answered, rest) = answered_with_rest(sql, relation, rows)?;
+    rest.visit(&mut Needs { relation }).is_continue().then_some(answered)
+}
+
+/// What [`answered`] gives, and the rest of the query.
+fn answered_with_rest(sql: &str, relation: &str, rows: &DataFrame) -> Option<(Answered, Statement)> {
+    let mut statements = parsed(sql)?;
+    let [Statement::Query(query)] = statements.as_mut_slice() else { return None };
+    let mut relations = Vec::new();
+    answer_query(query, relation, rows, &mut relations);
+    let answered = (!relations.is_empty()).then(|| Answered { sql: query.to_string(), relations })?;
+    Some((answered, statements.pop()?))
 }
 
 /// Breaks off where the relation is named.
@@ -65,11 +69,6 @@ impl Visitor for Needs<'_> {
     fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
         if is_named(name, self.relation) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
-}
-
-/// Whether this is the relation's name, however it is quoted.
-pub fn is_named(name: &ObjectName, relation: &str) -> bool {
-    name.to_string().trim_matches(['"', '`']) == relation
 }
 
 /// One answer of a query's answers over several pieces of a relation, all from [`answered_whole`].
@@ -97,13 +96,6 @@ pub fn together(pieces: Vec<Answered>) -> Result<Option<Answered>, Error> {
 
 fn failed(error: PolarsError) -> Error {
     Error::Query(format!("the answers over parts of the events cannot be put together: {error}"))
-}
-
-/// The statements of SQL as Polars reads it.
-pub fn parsed(sql: &str) -> Option<Vec<Statement>> {
-    let options = ParserOptions { trailing_commas: true, ..ParserOptions::default() };
-    let parser = Parser::new(&GenericDialect).with_options(options);
-    parser.try_with_sql(sql).ok()?.parse_statements().ok()
 }
 
 fn answer_query(query: &mut Query, relation: &str, rows: &DataFrame, answers: &mut Vec<Answer>) {

@@ -10,3 +10,4 @@ pub mod polars;
 pub mod relation;
 pub mod seen;
 mod suffice;
+mod syntax;

@@ -68,8 +68,8 @@ impl Relation {
         self.frame.as_ref()
     }
 
-    /// What this SQL gives over these events, run by `run`, with all texts as strings. It sees strings too if it may mean
-    /// something else of categories, or Polars cannot do it with them.
+    /// What this SQL gives over these events, run by `run`, with all texts as strings. It sees strings too, of those columns
+    /// of which it may mean something else as categories, or of all if Polars cannot do it with any.
     ///
     /// # Errors
     /// What Polars has against it if all texts are strings.
@@ -89,10 +89,7 @@ impl Relation {
         let categories: Vec<&str> = self.categories.iter().map(PlSmallStr::as_str).collect();
         let enough =
             if categories.is_empty() { Vec::new() } else { categories_that_suffice(sql, &categories) };
-        let found = match enough.len() {
-            all if all == categories.len() => run(self),
-            _ => with_strings_but(&enough),
-        };
+        let found = if enough == categories { run(self) } else { with_strings_but(&enough) };
         if enough.is_empty() {
             return found;
         }

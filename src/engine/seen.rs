@@ -2,7 +2,7 @@
 //! are plain comparisons of columns with values, so that it may be more events than are looked at, never fewer.
 //! Knows nothing of what the columns mean, nor of what becomes of the events.
 
-use super::aggregate::{is_named, parsed};
+use super::syntax::{is_named, parsed, text, value};
 use crate::events::Events;
 use crate::events::column::{Column, Values};
 use sqlparser::ast::{
@@ -143,22 +143,9 @@ fn those(values: &Values<i64>, test: impl Fn(i64) -> bool) -> Vec<bool> {
     values.iter().map(|value| value.is_some_and(&test)).collect()
 }
 
-fn text(expression: &Expr) -> Option<&str> {
-    match expression {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => Some(text),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 fn number(expression: &Expr) -> Option<i64> {
-    match expression {
-        Expr::Value(value) => match &value.value {
-            Value::Number(number, _) => number.parse().ok(),
-            _ => None,
-        },
+    match value(expression)? {
+        Value::Number(number, _) => number.parse().ok(),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 //! where it is cast to one, and who knows what else it will. So a query over categories may do with them only what is known to
 //! be the same: compare them with texts, group, count and sort by them, and hand them on. Knows nothing of the rows.
 
+use super::syntax::{parsed, text, value};
 use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Query, SelectItem,
     SetExpr, Statement, TableFactor, UnaryOperator, Value, Visit, Visitor,
@@ -11,7 +12,7 @@ use std::ops::ControlFlow;
 
 /// Those of these columns with which a query does nothing but what it may do with categories, while the others are strings.
 pub fn categories_that_suffice<'a>(sql: &str, columns: &[&'a str]) -> Vec<&'a str> {
-    let Some(statements) = super::aggregate::parsed(sql) else { return Vec::new() };
+    let Some(statements) = parsed(sql) else { return Vec::new() };
     if suffice(&statements, columns) {
         return columns.to_vec();
     }
@@ -171,11 +172,11 @@ fn arguments(function: &Function) -> Vec<&Expr> {
 }
 
 fn is_text(expression: &Expr) -> bool {
-    matches!(expression, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)))
+    text(expression).is_some()
 }
 
 fn is_null(expression: &Expr) -> bool {
-    matches!(expression, Expr::Value(value) if matches!(value.value, Value::Null))
+    matches!(value(expression), Some(Value::Null))
 }
 
 #[cfg(test)]
