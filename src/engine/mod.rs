@@ -11,3 +11,4 @@ pub mod relation;
 pub mod seen;
 mod suffice;
 mod syntax;
+mod windows;

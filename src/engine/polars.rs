@@ -5,6 +5,7 @@ use super::aggregate::{self, Answer, Answered};
 use super::categories::categories;
 use super::functions::context;
 use super::relation::Relation;
+use super::windows::{self, Windowed};
 use crate::error::{Error, did_you_mean};
 use crate::events::Events;
 use crate::events::column::{self, Bits, NULL, Texts, Values};
@@ -117,7 +118,17 @@ pub fn query(sql: &str, rows: &Relation) -> Result<DataFrame, Error> {
     };
     let Answered { sql, relations } =
         in_groups.unwrap_or_else(|| Answered { sql: sql.to_owned(), relations: Vec::new() });
-    let result = rows.answer(&sql, |rows| rows.collect(plan(&sql, named, rows.lazy(), &relations)?));
+    let relations: Vec<_> = relations.into_iter().map(|Answer { name, rows, .. }| (name, rows)).collect();
+    let in_memory = rows.frame().is_some();
+    let result = rows.answer(&sql, |rows| {
+        let run = |sql: &str, more: &[(String, DataFrame)]| {
+            rows.collect(plan(sql, named, rows.lazy(), &[&relations, more])?)
+        };
+        match in_memory.then(|| windows::answered(&sql, run)).flatten() {
+            Some(Windowed { sql, relations }) => run(&sql, &relations),
+            None => run(&sql, &[]),
+        }
+    });
     result.map_err(|error| explain(&error, named))
 }
 
@@ -133,10 +144,15 @@ pub fn dry_run(sql: &str) -> Result<DataFrame, Error> {
     schema.map(|schema| DataFrame::empty_with_schema(&schema)).map_err(|error| explain(&error, named))
 }
 
-fn plan(sql: &str, named: &schema::Relation, rows: LazyFrame, others: &[Answer]) -> PolarsResult<LazyFrame> {
+fn plan(
+    sql: &str,
+    named: &schema::Relation,
+    rows: LazyFrame,
+    others: &[&[(String, DataFrame)]],
+) -> PolarsResult<LazyFrame> {
     let mut context = context();
     context.register(named.name, rows);
-    others.iter().for_each(|Answer { name, rows, .. }| context.register(name, rows.clone().lazy()));
+    others.iter().copied().flatten().for_each(|(name, rows)| context.register(name, rows.clone().lazy()));
     let statements = statements(sql);
     let (last, definitions) = statements.split_last().unwrap_or((&"", &[]));
     for definition in definitions {
