@@ -95,25 +95,26 @@ fn total_rows(question: &Question, result: &DataFrame, loaded: &Loaded) -> Resul
 /// in temporary files, for then each takes as much memory as it may.
 ///
 /// # Errors
-/// `Error::Query` with what Polars does not accept.
+/// `Error::Query` with what Polars does not accept; `Error::Temporary` if events cannot be read again.
 pub fn evaluate_all(asked: &[(&Question, &Loaded)]) -> Result<Vec<Rows>, Error> {
-    let one = |at: usize| evaluate(asked[at].0, asked[at].1);
-    if !asked.iter().all(|(_, loaded)| loaded.relation.is_in_memory()) {
-        return (0..asked.len()).map(one).collect();
-    }
+    let one = |at: usize| (at, evaluate(asked[at].0, asked[at].1));
+    let at_a_time: Vec<usize> =
+        asked.iter().map(|(question, loaded)| loaded.at_a_time(question.wanted)).collect();
+    let (mut side_by_side, alone): (Vec<usize>, Vec<usize>) =
+        (0..asked.len()).partition(|&at| at_a_time[at] > 0);
     // Those that have most to do first, so that none of them is left for the end; their SQL tells, more or less.
-    let mut order: Vec<usize> = (0..asked.len()).collect();
-    order.sort_by_key(|&at| Reverse(asked[at].0.sql.len()));
+    side_by_side.sort_by_key(|&at| Reverse(asked[at].0.sql.len()));
     let next = AtomicUsize::new(0);
     let work = |_| {
-        let take = || Some(*order.get(next.fetch_add(1, Ordering::Relaxed))?);
-        std::iter::from_fn(take).map(|at| (at, one(at))).collect::<Vec<_>>()
+        let take = || Some(*side_by_side.get(next.fetch_add(1, Ordering::Relaxed))?);
+        std::iter::from_fn(take).map(one).collect::<Vec<_>>()
     };
     // As many as there may be threads, but in Polars' own: others would be in their way.
-    let workers = rayon::current_num_threads();
-    let done: Vec<_> =
+    let room = side_by_side.iter().map(|&at| at_a_time[at]).min().unwrap_or_default();
+    let workers = rayon::current_num_threads().min(room);
+    let mut done: BTreeMap<usize, Result<Rows, Error>> =
         RAYON.with(|pool| pool.install(|| (0..workers).into_par_iter().flat_map_iter(work).collect()));
-    let done: BTreeMap<usize, Result<Rows, Error>> = done.into_iter().collect();
+    done.extend(alone.into_iter().map(one));
     done.into_values().collect()
 }
 
@@ -126,9 +127,12 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
         return compare::evaluate(question, comparing, loaded);
     }
     let columns: Vec<&str> = question.wanted.names().collect();
-    let result = match question.is_of_system_logs() {
-        true => rows(question, &loaded.relation)?,
-        false => rows(question, &loaded.relation.narrowed(&columns))?,
+    let result = match (&loaded.apart, question.need()) {
+        (Some(apart), Some(need)) if loaded.at_a_time(question.wanted) > 0 => {
+            rows(question, &apart.relation(&need)?)?
+        }
+        _ if question.is_of_system_logs() => rows(question, &loaded.relation)?,
+        _ => rows(question, &loaded.relation.narrowed(&columns))?,
     };
     match question.report.as_ref().map(|report| &report.header.columns) {
         None => Ok((engine::as_plain(&result)?, Vec::new())),

@@ -2,6 +2,7 @@
 //! files. Knows nothing of the queries but the columns they need.
 
 use super::account::{Account, Limit};
+use super::apart::{Apart, Need};
 use super::args::{Bots, Common};
 use super::periods::Cut;
 use super::quality::Quality;
@@ -35,6 +36,8 @@ pub struct Plan<'a> {
     pub cut: &'a Cut,
     /// The queries, if nothing but Polars answers them from the relation as it is.
     pub queries: Option<Vec<&'a str>>,
+    /// What each question takes, if it may be given it apart from the others.
+    pub needs: Option<Vec<Need>>,
     /// Those of them that the queries look at, if not all.
     pub seen: Option<Seen>,
     /// The networks whose events it is not to have.
@@ -50,6 +53,8 @@ pub struct Plan<'a> {
 /// What was read, ready for queries.
 pub struct Loaded {
     pub relation: Relation,
+    /// From where questions for whose columns memory has room take them, if not from the relation.
+    pub apart: Option<Apart>,
     pub quality: Quality,
     /// The ranges of the events that it has, microseconds; none if it has all.
     pub ranges: Vec<Range<i64>>,
@@ -58,6 +63,17 @@ pub struct Loaded {
     /// How many events within the range were by programs, and how many there were; none if nobody asked.
     pub bots: Option<(u64, u64)>,
     pub files: Vec<FileScan>,
+}
+
+impl Loaded {
+    /// How many questions with these columns may be answered side by side; 0 for one that takes all memory that there is.
+    pub fn at_a_time(&self, columns: Wanted) -> usize {
+        match &self.apart {
+            Some(apart) => apart.at_a_time(columns),
+            None if self.relation.is_in_memory() => usize::MAX,
+            None => 0,
+        }
+    }
 }
 
 /// Reads the logs and adds what became of their lines to the account.
@@ -75,11 +91,11 @@ pub fn load(options: &Common, plan: &Plan, account: &mut Account) -> Result<Load
     let mut loader = Loader::new(plan, options, plan.cut.ranges(whole)?, plan.settings.rows.wanted);
     loader.quality = Quality::new(scanned.files.len());
     let Scanned { columns, rows, files, spilled, .. } = scanned;
-    let relation = match spilled {
+    let (relation, apart) = match spilled {
         Some(spill) => load_parts::load(&mut loader, &spill)?,
-        None => loader.whole(Events { columns, rows }, &files)?,
+        None => (loader.whole(Events { columns, rows }, &files)?, None),
     };
-    Ok(loader.loaded(relation, files))
+    Ok(Loaded { apart, ..loader.loaded(relation, files) })
 }
 
 /// When the first and the last event in the logs happened, microseconds.
@@ -132,7 +148,7 @@ impl<'a> Loader<'a> {
     /// What was loaded, from these files.
     pub fn loaded(self, relation: Relation, files: Vec<FileScan>) -> Loaded {
         let Loader { ranges, quality, span, bots, .. } = self;
-        Loaded { relation, ranges, quality, span, bots, files }
+        Loaded { relation, apart: None, ranges, quality, span, bots, files }
     }
 
     fn whole(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
@@ -154,7 +170,14 @@ impl<'a> Loader<'a> {
     }
 
     /// As [`Loader::frame`], with what is still to be [noted](Loader::note).
-    pub fn framed(&self, mut events: Events) -> Result<(DataFrame, Notes), Error> {
+    pub fn framed(&self, events: Events) -> Result<(DataFrame, Notes), Error> {
+        let (Kept { events, keep }, notes) = self.kept(events);
+        let names: Vec<_> = self.plan.columns.names().collect();
+        Ok((frame(events, &names, keep)?, notes))
+    }
+
+    /// The events as queries may see them, with what is still to be [noted](Loader::note).
+    pub fn kept(&self, mut events: Events) -> (Kept, Notes) {
         let (mut keep, bots) = self.keep(&events);
         if let Some(pii) = &self.pii {
             pii.hash(&mut events);
@@ -172,8 +195,7 @@ impl<'a> Loader<'a> {
                 span = Some((first.min(time), last.max(time)));
             }
         }
-        let names: Vec<_> = self.plan.columns.names().collect();
-        Ok((frame(events, &names, keep)?, Notes { span, bots }))
+        (Kept { events, keep }, Notes { span, bots })
     }
 
     /// Remembers what was said of these events beside them.
@@ -223,6 +245,12 @@ impl<'a> Loader<'a> {
         }
         (keep, Some(counts))
     }
+}
+
+/// Events, and whether queries may see each of them; all if that is not said.
+pub struct Kept {
+    pub events: Events,
+    pub keep: Option<Vec<bool>>,
 }
 
 /// What is said of events beside them.

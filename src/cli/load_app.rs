@@ -48,7 +48,8 @@ pub fn load(options: &Common, plan: &Plan, account: &mut Account) -> Result<Load
     let held = held.into_inner().unwrap_or_else(PoisonError::into_inner);
     let span = held.span;
     let ranges = plan.cut.ranges(span)?;
-    Ok(Loaded { relation: held.finish()?, quality: Quality::new(0), ranges, span, bots: None, files })
+    let relation = held.finish()?;
+    Ok(Loaded { relation, apart: None, quality: Quality::new(0), ranges, span, bots: None, files })
 }
 
 /// The columns that these queries need; `timestamp` for those who ask when, and because Polars wants one to count rows.

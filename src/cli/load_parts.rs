@@ -1,23 +1,28 @@
 //! From events in temporary files to a relation: some parts at a time, side by side, as many as memory has room for.
 //! Knows nothing of how they came there.
 
+use super::apart::{Apart, Need};
 use super::load::Loader;
+use super::quality::Quality;
 use crate::engine::aggregate::{self, Answered};
+use crate::engine::polars::no_events;
 use crate::engine::relation::{Relation, Table};
 use crate::error::Error;
 use crate::events::column::{Column, Texts};
 use crate::events::{Events, JOIN_SOURCES, Joined, derive, derive_of_visitors, named, needs_visitors};
 use crate::scan::FILE;
 use crate::scan::spill::Spill;
+use crate::scan::wanted::Wanted;
 use crate::schema::EVENTS;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// What is said by all parts together is found first.
 ///
 /// # Errors
 /// `Error::Temporary` if temporary files cannot be read or written.
-pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
+pub fn load(loader: &mut Loader, spill: &Spill) -> Result<(Relation, Option<Apart>), Error> {
     let wanted = loader.wanted;
     let mut names: Vec<_> = wanted.names().collect();
     names.push(FILE);
@@ -34,25 +39,29 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
         Ok(events)
     };
     if let Some(relation) = answered(loader, &parts, &derived)? {
-        return Ok(relation);
+        return Ok((relation, None));
     }
-    let mut table = Table::default();
+    let mut held = Held::new(loader, spill);
     if !needs_visitors(wanted) {
         for together in parts.together() {
             let events = parts.side_by_side(together, derived)?;
-            events.iter().for_each(|events| add_quality(loader, events));
-            add(&mut table, loader, events)?;
+            events.iter().for_each(|events| add_quality(&mut loader.quality, events));
+            held.add(loader, events)?;
         }
-        return table.finish();
+        return held.finish(loader);
     }
     // A visitor may have had several clients; sessions need all of a visitor's events.
     let by_visitor = Spill::new(spill.parts());
+    let quality = Mutex::new(&mut loader.quality);
     for together in parts.together() {
-        for events in parts.side_by_side(together, derived)? {
-            add_quality(loader, &events);
+        let sorted = parts.side_by_side(together, |part, events| {
+            let events = derived(part, events)?;
+            add_quality(&mut quality.lock().unwrap_or_else(PoisonError::into_inner), &events);
             let columns = events.columns.into_iter().collect();
-            by_visitor.add(&columns, Some("visitor_id"), 0).map_err(Error::Temporary)?;
-        }
+            Ok(by_visitor.sorted(&columns, Some("visitor_id"), 0))
+        })?;
+        // In this order, so that rows stand in the same one in every run.
+        sorted.iter().try_for_each(|sorted| by_visitor.write(sorted)).map_err(Error::Temporary)?;
     }
     let parts = Parts { spill: &by_visitor, ..parts };
     let sessions = loader.plan.sessions;
@@ -61,9 +70,9 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<Relation, Error> {
             derive_of_visitors(&mut events, wanted, sessions);
             Ok(events)
         })?;
-        add(&mut table, loader, derived)?;
+        held.add(loader, derived)?;
     }
-    table.finish()
+    held.finish(loader)
 }
 
 /// The answers to all queries, if these only want groups that can be made part by part.
@@ -99,17 +108,73 @@ fn answered(
     Ok(Some(Relation::of_answers(all)))
 }
 
-fn add(table: &mut Table, loader: &mut Loader, events: Vec<Events>) -> Result<(), Error> {
-    let framed: Result<Vec<_>, Error> = events.into_par_iter().map(|events| loader.framed(events)).collect();
-    let (frames, notes): (Vec<_>, Vec<_>) = framed?.into_iter().unzip();
-    notes.into_iter().for_each(|notes| loader.note(notes));
-    table.add_all(frames)
+/// What queries see, in temporary files.
+enum Held {
+    /// In one relation.
+    Together(Table),
+    /// Each column apart.
+    Apart(Apart),
 }
 
-fn add_quality(loader: &mut Loader, events: &Events) {
+impl Held {
+    /// Nothing yet of these rows. They are held apart if that may serve a question.
+    fn new(loader: &Loader, spill: &Spill) -> Held {
+        let Loader { plan, .. } = loader;
+        let room = plan.settings.row_bytes.unwrap_or(usize::MAX);
+        // Conditions leave perhaps a third of them.
+        let may_fit = |need: &Need| {
+            let bytes = spill.rows() * need.columns.names().count().max(1) * USUAL_BYTES;
+            bytes / 3 <= room
+        };
+        if plan.needs.iter().flatten().any(may_fit) {
+            let names = plan.columns.names().collect();
+            return Held::Apart(Apart::new(spill.parts(), names, room / 4 * 3));
+        }
+        Held::Together(Table::default())
+    }
+
+    fn add(&mut self, loader: &mut Loader, events: Vec<Events>) -> Result<(), Error> {
+        let noted = match self {
+            Held::Together(table) => {
+                let framed: Result<Vec<_>, Error> =
+                    events.into_par_iter().map(|events| loader.framed(events)).collect();
+                let (frames, notes): (Vec<_>, Vec<_>) = framed?.into_iter().unzip();
+                table.add_all(frames)?;
+                notes
+            }
+            Held::Apart(apart) => {
+                let (kept, notes) = events.into_par_iter().map(|events| loader.kept(events)).unzip();
+                apart.add(kept)?;
+                notes
+            }
+        };
+        noted.into_iter().for_each(|notes| loader.note(notes));
+        Ok(())
+    }
+
+    /// The relation that questions see who do not take their columns from what is held apart.
+    fn finish(self, loader: &Loader) -> Result<(Relation, Option<Apart>), Error> {
+        let apart = match self {
+            Held::Together(table) => return Ok((table.finish()?, None)),
+            Held::Apart(apart) => apart,
+        };
+        let all = loader.plan.needs.iter().flatten().map(|need| need.columns);
+        let too_large: Vec<Wanted> = all.filter(|columns| apart.at_a_time(*columns) == 0).collect();
+        let relation = match too_large.into_iter().reduce(Wanted::or) {
+            Some(columns) => apart.table(columns)?,
+            None => no_events(),
+        };
+        Ok((relation, Some(apart)))
+    }
+}
+
+/// The bytes that a value takes in memory, on average over the columns of most questions.
+const USUAL_BYTES: usize = 6;
+
+fn add_quality(quality: &mut Quality, events: &Events) {
     if let Some(Column::Bigint(files)) = events.columns.get(FILE) {
         let rows = files.values.iter().enumerate();
-        loader.quality.add(events, rows.map(|(row, &file)| (row, file as usize)));
+        quality.add(events, rows.map(|(row, &file)| (row, file as usize)));
     }
 }
 

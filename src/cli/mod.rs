@@ -2,6 +2,7 @@
 
 mod account;
 mod answer;
+mod apart;
 mod args;
 mod compare;
 mod config;

@@ -223,12 +223,8 @@ impl Scan<'_> {
             columns: if wanted == Wanted::default() { sources } else { wanted },
             cut,
             queries: questions.iter().map(|question| question.plain_sql()).collect(),
-            seen: Seen::by(
-                questions.iter().flat_map(|question| {
-                    [question.sql.as_str(), question.count.as_deref().unwrap_or_default()]
-                }),
-                EVENTS.name,
-            ),
+            needs: questions.iter().map(|question| question.need()).collect(),
+            seen: Seen::by(questions.iter().flat_map(|question| question.queries()), EVENTS.name),
             allow: &allow,
             sessions: Sessions {
                 gap: report::duration(&options.gap)?,

@@ -8,10 +8,11 @@ use crate::events::column::{Column, Values};
 use sqlparser::ast::{
     BinaryOperator, Expr, ObjectName, Select, TableFactor, UnaryOperator, Value, Visit, Visitor,
 };
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// Which events some queries look at.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// What must hold of an event for any of the queries to look at it.
     conditions: Vec<Expr>,
@@ -29,6 +30,13 @@ impl Seen {
             }
         }
         (!places.conditions.is_empty()).then_some(Seen { conditions: places.conditions })
+    }
+
+    /// The columns that tell which these are.
+    pub fn columns(&self) -> HashSet<String> {
+        let mut named = Identifiers::default();
+        _ = self.conditions.visit(&mut named);
+        named.names
     }
 
     /// A value for each event, whether it may be looked at; `None` if all may.
@@ -65,6 +73,23 @@ impl Visitor for Places<'_> {
             && from.relation.to_string() == self.relation
         {
             self.conditions.push(condition.clone());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Finds what is named in conditions.
+#[derive(Default)]
+struct Identifiers {
+    names: HashSet<String>,
+}
+
+impl Visitor for Identifiers {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(name) = expression {
+            self.names.insert(name.value.clone());
         }
         ControlFlow::Continue(())
     }

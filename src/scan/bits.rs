@@ -91,6 +91,12 @@ impl Bits {
         all
     }
 
+    /// So many bits from bytes that [`Bits::to_bytes`] made.
+    pub fn from_bytes(bytes: &[u8], len: usize) -> Bits {
+        let words = bytes.as_chunks().0.iter().map(|&word| u64::from_le_bytes(word));
+        Bits { words: words.take(len.div_ceil(64)).collect(), len }
+    }
+
     /// So many bits, all set.
     pub fn ones(len: usize) -> Bits {
         let mut words = vec![u64::MAX; len.div_ceil(64)];

@@ -52,10 +52,11 @@ impl<T: Copy + Default> Values<T> {
 
     /// Some rows of it.
     pub fn take(&self, rows: &[u32]) -> Values<T> {
+        let values: Vec<T> = rows.iter().map(|&row| self.values[row as usize]).collect();
         if self.valid.all() {
-            return Values::all(rows.iter().map(|&row| self.values[row as usize]).collect());
+            return Values::all(values);
         }
-        rows.iter().map(|&row| self.get(row as usize)).collect()
+        Values { values, valid: rows.iter().map(|&row| self.valid.get(row as usize)).collect() }
     }
 
     /// Adds the rows of another.

@@ -12,7 +12,7 @@ use std::hash::BuildHasher;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use write::Sorted;
+pub use write::Sorted;
 
 /// Columns by name.
 pub type Named = Vec<(&'static str, Column)>;
@@ -72,6 +72,11 @@ impl Spill {
     /// # Errors
     /// If they cannot be written.
     pub fn add(&self, columns: &Named, key: Option<&str>, otherwise: usize) -> io::Result<()> {
+        self.write(&self.sorted(columns, key, otherwise))
+    }
+
+    /// The rows that [`Spill::add`] would add, ready to be [written](Spill::write).
+    pub fn sorted(&self, columns: &Named, key: Option<&str>, otherwise: usize) -> Sorted {
         let rows = columns.first().map_or(0, |(_, column)| column.len());
         let key = columns.iter().find_map(|(name, column)| match column {
             Column::Text(texts) if Some(*name) == key => Some(texts),
@@ -85,6 +90,14 @@ impl Spill {
         for (name, column) in columns {
             sorted.add(name, column, columns.len());
         }
+        sorted
+    }
+
+    /// Adds rows that were sorted for it.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write(&self, sorted: &Sorted) -> io::Result<()> {
         for (part, bytes) in sorted.segments.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
             self.kept().add(part, bytes, sorted.rows(part).len())?;
         }

@@ -151,6 +151,31 @@ fn groups_that_are_made_part_by_part() {
     }
 }
 
+/// What all questions together have no room for, each of them may: from a limit that gives none of them room to one that gives
+/// it to all.
+#[test]
+fn questions_that_take_their_columns_one_by_one() {
+    let often = sample_lines().iter().map(|line| line.repeat(5)).collect::<Vec<_>>().concat();
+    let folder = folder_with(&[("user_activity.log", &often)]);
+    let logs = [text(folder.path())];
+    for (limit, threads) in
+        [("1MB", "1"), ("2MB", "2"), ("4MB", "4"), ("8MB", "2"), ("12MB", "2"), ("16MB", "1")]
+    {
+        let limit: &[&str] = &["--memory-limit", limit, "--threads", threads];
+        for question in [
+            &["report", "--format", "markdown", "--top", "0"][..],
+            &["product-views", "--format", "table", "--bots", "exclude", "--since", "2025-03-11"],
+            &["funnel", "--until", "2025-03-13", "--hash-pii", "--top", "0"],
+            &["events", "--product", "1", "--top", "0"],
+            &["sql", QUERIES[3]],
+            &["sql", QUERIES[6]],
+            &["sql", QUERIES[0]],
+        ] {
+            alike(question, &logs, &[limit]);
+        }
+    }
+}
+
 #[test]
 fn the_week_of_the_real_shop() {
     let Some(shop) = shop() else { return };
@@ -161,6 +186,10 @@ fn the_week_of_the_real_shop() {
         &["--memory-limit", "2MB", "--threads", "2"],
         &["--memory-limit", "100kB", "--threads", "4"],
     ];
+    // Some of the questions, and all of them, take their columns one by one.
+    let more: [&[&str]; 2] =
+        [&["--memory-limit", "9MB", "--threads", "2"], &["--memory-limit", "30MB", "--threads", "2"]];
+    alike(&["report", "--format", "markdown", "--top", "0"], &[text(&logs)], &more);
     alike(&["report", "--format", "markdown", "--top", "0"], &[text(&logs)], &limits);
     alike(&["funnel", "--by", "session"], &[text(&logs)], &limits[1..]);
     alike(&["quality"], &[text(&logs)], &limits[2..]);

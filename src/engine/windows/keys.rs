@@ -1,7 +1,7 @@
 //! The columns by which rows are sorted, as numbers. Knows nothing of what is done with them.
 
+use crate::events::column::Dictionary;
 use polars::prelude::*;
-use std::collections::HashMap;
 
 /// A column as numbers: equal where its values are, in the same order, and 0 for null.
 pub struct Numbers {
@@ -26,17 +26,11 @@ impl Numbers {
                 codes.map(|code| code.map_or(0, |code| ranks[code as usize])).collect()
             }
             DataType::String => {
-                let mut texts: Vec<&str> = Vec::new();
-                let mut known: HashMap<&str, u32> = HashMap::new();
-                let mut code = |text| {
-                    *known.entry(text).or_insert_with(|| {
-                        texts.push(text);
-                        texts.len() as u32 - 1
-                    })
-                };
-                let codes: Vec<Option<u32>> =
-                    series.str().ok()?.iter().map(|text| text.map(&mut code)).collect();
-                let ranks = ranks(&texts);
+                let mut dictionary = Dictionary::default();
+                let mut code = |text: &str| dictionary.code(text.as_bytes());
+                let texts = series.str().ok()?.iter();
+                let codes: Vec<Option<u32>> = texts.map(|text| text.map(&mut code)).collect();
+                let ranks = ranks(&dictionary.iter().collect::<Vec<_>>());
                 codes.into_iter().map(|code| code.map_or(0, |code| ranks[code as usize])).collect()
             }
             kind if kind.is_integer() || kind.is_bool() || kind.is_temporal() => {

@@ -1,6 +1,6 @@
 //! The bytes of a segment become columns again. Knows nothing of files.
 
-use super::super::column::{Column, Texts, Values};
+use super::super::column::{Bits, Column, Texts, Values};
 use super::Named;
 use std::io;
 
@@ -71,8 +71,7 @@ impl<'a> Reader<'a> {
         if self.byte()? == 1 {
             return Ok(Values::all(values));
         }
-        let bytes = self.take(rows.div_ceil(64) * 8)?;
-        let valid = (0..rows).map(|row| bytes[row / 8] >> (row % 8) & 1 == 1).collect();
+        let valid = Bits::from_bytes(self.take(rows.div_ceil(64) * 8)?, rows);
         Ok(Values { values, valid })
     }
 

@@ -1,0 +1,261 @@
+//! Events in a temporary file, from which each question takes its own columns into memory: all columns of all questions
+//! together may have no room there. Knows nothing of what the questions are.
+
+use super::load::Kept;
+use crate::engine::polars::{frame, no_events};
+use crate::engine::relation::{Relation, Table};
+use crate::engine::seen::Seen;
+use crate::error::Error;
+use crate::events::Events;
+use crate::events::column::Column;
+use crate::scan::spill::Spill;
+use crate::scan::wanted::Wanted;
+use polars::prelude::DataFrame;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// What a question takes of the events.
+#[derive(Clone, Default)]
+pub struct Need {
+    /// The columns.
+    pub columns: Wanted,
+    /// The rows, if not all.
+    pub seen: Option<Seen>,
+}
+
+/// Events in pieces, of which every column can be read by itself.
+pub struct Apart {
+    /// Each column of each piece in a part of its own.
+    spill: Spill,
+    names: Vec<&'static str>,
+    pieces: usize,
+    rows: usize,
+    /// How many bytes each column would take in memory.
+    bytes: BTreeMap<&'static str, usize>,
+    /// How many bytes the columns of questions that are answered side by side may take.
+    room: usize,
+}
+
+impl Apart {
+    /// No events yet; there will be at most so many pieces of them with these columns. Their columns may take so many bytes of
+    /// memory.
+    pub fn new(pieces: usize, names: Vec<&'static str>, room: usize) -> Apart {
+        let spill = Spill::new(pieces * names.len());
+        Apart { spill, names, pieces: 0, rows: 0, bytes: BTreeMap::new(), room }
+    }
+
+    /// Adds these pieces, of each only the rows that are to be kept, if not all are.
+    ///
+    /// # Errors
+    /// `Error::Temporary` if they cannot be written.
+    pub fn add(&mut self, pieces: Vec<Kept>) -> Result<(), Error> {
+        let (spill, names, first) = (&self.spill, &self.names, self.pieces);
+        let count = pieces.len();
+        let write = |(number, Kept { mut events, keep }): (usize, Kept)| {
+            let rows = keep.map(|keep| numbers(&keep));
+            let mut written = Vec::new();
+            for (at, &name) in names.iter().enumerate() {
+                let Some(column) = events.columns.remove(name) else { continue };
+                let column = rows.iter().fold(column, |column, rows| column.take(rows));
+                written.push((name, bytes_of(&column)));
+                let part = (first + number) * names.len() + at;
+                spill.add(&vec![(name, column)], None, part).map_err(Error::Temporary)?;
+            }
+            Ok((written, rows.map_or(events.rows, |rows| rows.len())))
+        };
+        let written: Result<Vec<_>, Error> = pieces.into_par_iter().enumerate().map(write).collect();
+        for (columns, rows) in written? {
+            self.rows += rows;
+            columns.into_iter().for_each(|(name, bytes)| *self.bytes.entry(name).or_default() += bytes);
+        }
+        self.pieces += count;
+        Ok(())
+    }
+
+    /// How many questions with these needs may have their columns in memory at a time; 0 if not even one.
+    pub fn at_a_time(&self, columns: Wanted) -> usize {
+        let bytes: usize = self.named(columns).iter().filter_map(|name| self.bytes.get(name)).sum();
+        self.room / bytes.max(1)
+    }
+
+    /// The relation that this question sees, in memory.
+    ///
+    /// # Errors
+    /// `Error::Temporary` if it cannot be read; `Error::Query` if Polars gives out.
+    pub fn relation(&self, need: &Need) -> Result<Relation, Error> {
+        let names = self.named(need.columns);
+        let conditions = need.seen.as_ref().map(Seen::columns).unwrap_or_default();
+        let conditions: Vec<_> = names.iter().copied().filter(|name| conditions.contains(*name)).collect();
+        let rows = |piece: usize| {
+            let events = self.piece(piece, &conditions)?;
+            Ok(need.seen.as_ref().and_then(|seen| seen.rows(&events)).map(|seen| numbers(&seen)))
+        };
+        let rows: Result<Vec<Option<Vec<u32>>>, Error> = (0..self.pieces).into_par_iter().map(rows).collect();
+        let rows = rows?;
+        let column = |&name: &&'static str| {
+            let mut whole: Option<Column> = None;
+            for (piece, rows) in rows.iter().enumerate() {
+                let Some(column) = self.piece(piece, &[name])?.columns.remove(name) else { continue };
+                let column = rows.iter().fold(column, |column, rows| column.take(rows));
+                match &mut whole {
+                    Some(whole) => whole.append(&column),
+                    none => *none = Some(column),
+                }
+            }
+            Ok(whole.map(|whole| (name, whole)))
+        };
+        let columns: Result<Vec<Option<_>>, Error> = names.par_iter().map(column).collect();
+        let columns: BTreeMap<_, _> = columns?.into_iter().flatten().collect();
+        let rows = columns.values().next().map_or(0, Column::len);
+        if rows == 0 {
+            return Ok(no_events());
+        }
+        Ok(Relation::in_memory(frame(Events { columns, rows }, &names, None)?))
+    }
+
+    /// All rows with these columns in temporary files of their own.
+    ///
+    /// # Errors
+    /// `Error::Temporary` if it cannot be read or written; `Error::Query` if Polars gives out.
+    pub fn table(&self, columns: Wanted) -> Result<Relation, Error> {
+        if self.rows == 0 {
+            return Ok(no_events());
+        }
+        let names = self.named(columns);
+        let mut table = Table::default();
+        let pieces: Vec<usize> = (0..self.pieces).collect();
+        for together in pieces.chunks(rayon::current_num_threads()) {
+            let framed = |&piece: &usize| {
+                let events = self.piece(piece, &names)?;
+                // What has no rows has no columns here, either.
+                (events.rows > 0).then(|| frame(events, &names, None)).transpose()
+            };
+            let frames: Result<Vec<Option<DataFrame>>, Error> = together.par_iter().map(framed).collect();
+            table.add_all(frames?.into_iter().flatten().collect())?;
+        }
+        table.finish()
+    }
+
+    /// Those of these columns that there are, or any one if that is none: Polars wants a column to know how many rows there
+    /// are.
+    fn named(&self, columns: Wanted) -> Vec<&'static str> {
+        let names: Vec<_> = self.names.iter().copied().filter(|name| columns.has(name)).collect();
+        if names.is_empty() { self.names[..1].to_vec() } else { names }
+    }
+
+    fn piece(&self, piece: usize, names: &[&'static str]) -> Result<Events, Error> {
+        let mut events = Events::default();
+        for (at, name) in self.names.iter().enumerate().filter(|(_, name)| names.contains(name)) {
+            let part = piece * self.names.len() + at;
+            let (columns, rows) = self.spill.read(part, &[name]).map_err(Error::Temporary)?;
+            events.columns.extend(columns);
+            events.rows = rows;
+        }
+        Ok(events)
+    }
+}
+
+/// The rows that are to be kept.
+fn numbers(keep: &[bool]) -> Vec<u32> {
+    (0u32..).zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect()
+}
+
+/// About how many bytes a column takes in a DataFrame.
+fn bytes_of(column: &Column) -> usize {
+    match column {
+        Column::Text(texts) => texts.codes.len() * size_of::<u32>() + texts.dictionary.bytes(),
+        Column::Boolean(_) => column.len() / 8,
+        _ => column.len() * size_of::<u64>(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::engine::polars::query;
+    use crate::schema::EVENTS;
+
+    fn events(rows: std::ops::Range<i64>) -> Events {
+        let texts = |of: &dyn Fn(i64) -> Option<String>| {
+            let mut texts = crate::events::column::Texts::default();
+            rows.clone().for_each(|row| texts.push(of(row).as_deref()));
+            Column::Text(texts)
+        };
+        let columns = [
+            (
+                "event_type",
+                texts(&|row| (row % 5 > 0).then(|| ["view", "search"][row as usize % 2].to_owned())),
+            ),
+            ("path", texts(&|row| Some(format!("/products/{row}")))),
+            (
+                "response_status",
+                Column::Bigint(rows.clone().map(|row| (row % 7 > 0).then_some(row)).collect()),
+            ),
+            ("paired", Column::Boolean(rows.clone().map(|row| Some(row % 3 == 0)).collect())),
+        ];
+        Events { columns: columns.into_iter().collect(), rows: (rows.end - rows.start) as usize }
+    }
+
+    /// 300 events in pieces, the first of which has none that is kept; of the third every other one is.
+    fn apart(room: usize) -> (Apart, Vec<i64>) {
+        let names = vec!["event_type", "path", "response_status", "paired"];
+        let mut apart = Apart::new(4, names, room);
+        let half: Vec<bool> = (0..100).map(|row| row % 2 == 0).collect();
+        apart.add(vec![Kept { events: events(200..250), keep: Some(vec![false; 50]) }]).unwrap();
+        apart
+            .add(vec![
+                Kept { events: events(0..100), keep: None },
+                Kept { events: events(100..200), keep: Some(half) },
+            ])
+            .unwrap();
+        apart.add(vec![Kept { events: events(250..300), keep: None }]).unwrap();
+        (apart, (0..100).chain((100..200).step_by(2)).chain(250..300).collect())
+    }
+
+    fn need(sql: &str) -> Need {
+        let seen = Seen::by([sql].into_iter(), EVENTS.name);
+        Need { columns: Wanted::of(crate::report::columns_of(sql)), seen }
+    }
+
+    #[test]
+    fn a_question_sees_what_it_would_see_of_the_whole() {
+        let (apart, rows) = apart(1 << 20);
+        let all = Kept { events: events(0..300), keep: None };
+        let keep = (0..300).map(|row| rows.contains(&row)).collect();
+        let names = ["event_type", "path", "response_status", "paired"];
+        let whole = Relation::in_memory(frame(all.events, &names, Some(keep)).unwrap());
+        for sql in [
+            "SELECT event_type, path, response_status, paired FROM events ORDER BY path",
+            "SELECT path, response_status FROM events WHERE paired AND event_type = 'view' ORDER BY path",
+            "SELECT event_type, COUNT(*) AS n FROM events WHERE response_status > 120 GROUP BY event_type ORDER BY event_type",
+            "SELECT path FROM events WHERE event_type = 'none of these' ORDER BY path",
+            "SELECT COUNT(*) AS n FROM events",
+        ] {
+            let expected = query(sql, &whole).unwrap();
+            let need = need(sql);
+            let found = query(sql, &apart.relation(&need).unwrap()).unwrap();
+            assert!(found.equals_missing(&expected), "{sql}\n{found}\n{expected}");
+            let table = query(sql, &apart.table(need.columns).unwrap()).unwrap();
+            assert!(table.equals_missing(&expected), "{sql}\n{table}\n{expected}");
+        }
+        let seen = apart.relation(&need("SELECT path FROM events WHERE paired")).unwrap();
+        assert_eq!(seen.frame().unwrap().height(), rows.iter().filter(|row| *row % 3 == 0).count());
+    }
+
+    #[test]
+    fn as_many_at_a_time_as_there_is_room_for() {
+        let columns = Wanted::of(["response_status"]);
+        let bytes = 200 * size_of::<u64>();
+        assert_eq!([bytes - 1, bytes, 3 * bytes].map(|room| apart(room).0.at_a_time(columns)), [0, 1, 3]);
+        let more = Wanted::of(["response_status", "path"]);
+        assert_eq!(apart(3 * bytes).0.at_a_time(more), 0);
+        let none = Apart::new(1, vec!["path"], 100);
+        assert_eq!(
+            query("SELECT COUNT(*) AS n FROM events", &none.relation(&Need::default()).unwrap())
+                .unwrap()
+                .height(),
+            1
+        );
+    }
+}
