@@ -9,6 +9,6 @@ pub mod incidents;
 pub mod polars;
 pub mod relation;
 pub mod seen;
+mod stages;
 mod suffice;
 mod syntax;
-mod windows;

@@ -5,7 +5,7 @@ use super::aggregate::{self, Answer, Answered};
 use super::categories::categories;
 use super::functions::context;
 use super::relation::Relation;
-use super::windows::{self, Windowed};
+use super::stages::{self, Staged};
 use crate::error::{Error, did_you_mean};
 use crate::events::Events;
 use crate::events::column::{self, Bits, NULL, Texts, Values};
@@ -124,8 +124,8 @@ pub fn query(sql: &str, rows: &Relation) -> Result<DataFrame, Error> {
         let run = |sql: &str, more: &[(String, DataFrame)]| {
             rows.collect(plan(sql, named, rows.lazy(), &[&relations, more])?)
         };
-        match in_memory.then(|| windows::answered(&sql, run)).flatten() {
-            Some(Windowed { sql, relations }) => run(&sql, &relations),
+        match in_memory.then(|| stages::answered(&sql, run)).flatten() {
+            Some(Staged { sql, relations }) => run(&sql, &relations),
             None => run(&sql, &[]),
         }
     });

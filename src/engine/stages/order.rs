@@ -1,6 +1,6 @@
 //! Rows that belong together, one behind the other. Knows nothing of SQL.
 
-use super::keys::Numbers;
+use super::numbers::Numbers;
 use polars::prelude::*;
 use polars_arrow::bitmap::Bitmap;
 use rayon::prelude::*;
@@ -20,10 +20,10 @@ impl Order {
     /// That of rows with these columns; `None` where one of them cannot be sorted here, or all together have too many values.
     /// Nulls are less than all values, but the first of a single key also where it is `descending`, as with Polars.
     pub fn of(partition: &[&Column], keys: &[&Column], descending: bool) -> Option<Order> {
-        let numbers = |columns: &[&Column]| -> Option<Vec<Numbers>> {
-            columns.iter().map(|column| Numbers::of(column)).collect()
+        let numbers = |columns: &[&Column], sorted: bool| -> Option<Vec<Numbers>> {
+            columns.iter().map(|column| Numbers::of(column, sorted)).collect()
         };
-        let (partition, keys) = (numbers(partition)?, numbers(keys)?);
+        let (partition, keys) = (numbers(partition, false)?, numbers(keys, true)?);
         let height = keys.first()?.values.len();
         let row_bits = usize::BITS - height.leading_zeros();
         let bits_of = |numbers: &[Numbers]| numbers.iter().map(|numbers| numbers.bits).sum::<u32>();
