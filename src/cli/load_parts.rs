@@ -117,7 +117,7 @@ enum Held {
 }
 
 impl Held {
-    /// Nothing yet of these rows. They are held apart if that may serve a question.
+    /// Nothing yet of these rows. They are held apart if that may serve most questions: for the others they are written twice.
     fn new(loader: &Loader, spill: &Spill) -> Held {
         let Loader { plan, .. } = loader;
         let room = plan.settings.row_bytes.unwrap_or(usize::MAX);
@@ -126,7 +126,8 @@ impl Held {
             let bytes = spill.rows() * need.columns.names().count().max(1) * USUAL_BYTES;
             bytes / 3 <= room
         };
-        if plan.needs.iter().flatten().any(may_fit) {
+        let needs = plan.needs.as_deref().unwrap_or_default();
+        if needs.iter().filter(|need| may_fit(need)).count() > needs.len() / 2 {
             let names = plan.columns.names().collect();
             return Held::Apart(Apart::new(spill.parts(), names, room / 4 * 3));
         }
