@@ -198,3 +198,29 @@ impl Inputs {
         format!("SELECT {} FROM {from}{condition}", items.join(", "))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::random::is_answered;
+    use crate::engine::polars::no_events;
+    use crate::report::find;
+
+    #[test]
+    fn reports_that_would_take_long_are_answered_in_stages() {
+        let events = no_events().frame().cloned().unwrap();
+        for name in [
+            "entry-exit",
+            "paths",
+            "search-terms",
+            "categories",
+            "referrers",
+            "product-views",
+            "conversion",
+            "audience",
+        ] {
+            let sql = find(name).unwrap().bound(|_| None).unwrap();
+            assert!(is_answered(&sql, &events), "{name}");
+        }
+    }
+}

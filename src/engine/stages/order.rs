@@ -28,7 +28,7 @@ impl Order {
         let row_bits = usize::BITS - height.leading_zeros();
         let bits_of = |numbers: &[Numbers]| numbers.iter().map(|numbers| numbers.bits).sum::<u32>();
         let bits = bits_of(&keys) + row_bits;
-        if bits + bits_of(&partition) > u128::BITS || height > IdxSize::MAX as usize {
+        if bits + bits_of(&partition) >= u128::BITS || height > IdxSize::MAX as usize {
             return None;
         }
         let packed = |numbers: &[Numbers], row: usize| {
