@@ -6,8 +6,10 @@ use super::load::Loaded;
 use super::question::Question;
 use super::{compare, describe, funnel_words, times};
 use crate::engine::relation::Relation;
+use crate::engine::seen::Seen;
 use crate::engine::{funnel, incidents, polars as engine};
 use crate::error::Error;
+use crate::schema::EVENTS;
 use crate::sink::{self, About, Format};
 use polars::prelude::DataFrame;
 use polars_core::runtime::RAYON;
@@ -126,13 +128,16 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
     if let Some(comparing) = &question.comparing {
         return compare::evaluate(question, comparing, loaded);
     }
-    let columns: Vec<&str> = question.wanted.names().collect();
-    let result = match (&loaded.apart, question.need()) {
-        (Some(apart), Some(need)) if loaded.at_a_time(question.wanted) > 0 => {
-            rows(question, &apart.relation(&need)?)?
+    let result = match &loaded.apart {
+        Some(apart) if loaded.at_a_time(question.wanted) > 0 => {
+            let seen = Seen::by(question.queries(), EVENTS.name);
+            rows(question, &apart.relation(question.wanted, seen.as_ref())?)?
         }
         _ if question.is_of_system_logs() => rows(question, &loaded.relation)?,
-        _ => rows(question, &loaded.relation.narrowed(&columns))?,
+        _ => {
+            let columns: Vec<&str> = question.wanted.names().collect();
+            rows(question, &loaded.relation.narrowed(&columns))?
+        }
     };
     match question.report.as_ref().map(|report| &report.header.columns) {
         None => Ok((engine::as_plain(&result)?, Vec::new())),

@@ -7,21 +7,12 @@ use crate::engine::relation::{Relation, Table};
 use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::Events;
-use crate::events::column::Column;
+use crate::events::column::{Column, rows_kept};
 use crate::scan::spill::Spill;
 use crate::scan::wanted::Wanted;
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-
-/// What a question takes of the events.
-#[derive(Clone, Default)]
-pub struct Need {
-    /// The columns.
-    pub columns: Wanted,
-    /// The rows, if not all.
-    pub seen: Option<Seen>,
-}
 
 /// Events in pieces, of which every column can be read by itself.
 pub struct Apart {
@@ -52,11 +43,11 @@ impl Apart {
         let (spill, names, first) = (&self.spill, &self.names, self.pieces);
         let count = pieces.len();
         let write = |(number, Kept { mut events, keep }): (usize, Kept)| {
-            let rows = keep.map(|keep| numbers(&keep));
+            let rows = keep.map(|keep| rows_kept(&keep));
             let mut written = Vec::new();
             for (at, &name) in names.iter().enumerate() {
                 let Some(column) = events.columns.remove(name) else { continue };
-                let column = rows.iter().fold(column, |column, rows| column.take(rows));
+                let column = column.take_some(rows.as_deref());
                 written.push((name, bytes_of(&column)));
                 let part = (first + number) * names.len() + at;
                 spill.add(&vec![(name, column)], None, part).map_err(Error::Temporary)?;
@@ -72,23 +63,22 @@ impl Apart {
         Ok(())
     }
 
-    /// How many questions with these needs may have their columns in memory at a time; 0 if not even one.
+    /// How many questions with these columns may have their columns in memory at a time; 0 if not even one.
     pub fn at_a_time(&self, columns: Wanted) -> usize {
         let bytes: usize = self.named(columns).iter().filter_map(|name| self.bytes.get(name)).sum();
         self.room / bytes.max(1)
     }
 
-    /// The relation that this question sees, in memory.
+    /// The relation in memory that a question sees that takes these columns, and these rows if not all.
     ///
     /// # Errors
     /// `Error::Temporary` if it cannot be read; `Error::Query` if Polars gives out.
-    pub fn relation(&self, need: &Need) -> Result<Relation, Error> {
-        let names = self.named(need.columns);
-        let conditions = need.seen.as_ref().map(Seen::columns).unwrap_or_default();
-        let conditions: Vec<_> = names.iter().copied().filter(|name| conditions.contains(*name)).collect();
+    pub fn relation(&self, columns: Wanted, seen: Option<&Seen>) -> Result<Relation, Error> {
+        let names = self.named(columns);
+        let conditions = seen.map(Seen::columns).unwrap_or_default();
         let rows = |piece: usize| {
             let events = self.piece(piece, &conditions)?;
-            Ok(need.seen.as_ref().and_then(|seen| seen.rows(&events)).map(|seen| numbers(&seen)))
+            Ok(seen.and_then(|seen| seen.rows(&events)).map(|seen| rows_kept(&seen)))
         };
         let rows: Result<Vec<Option<Vec<u32>>>, Error> = (0..self.pieces).into_par_iter().map(rows).collect();
         let rows = rows?;
@@ -96,7 +86,7 @@ impl Apart {
             let mut whole: Option<Column> = None;
             for (piece, rows) in rows.iter().enumerate() {
                 let Some(column) = self.piece(piece, &[name])?.columns.remove(name) else { continue };
-                let column = rows.iter().fold(column, |column, rows| column.take(rows));
+                let column = column.take_some(rows.as_deref());
                 match &mut whole {
                     Some(whole) => whole.append(&column),
                     none => *none = Some(column),
@@ -155,11 +145,6 @@ impl Apart {
     }
 }
 
-/// The rows that are to be kept.
-fn numbers(keep: &[bool]) -> Vec<u32> {
-    (0u32..).zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect()
-}
-
 /// About how many bytes a column takes in a DataFrame.
 fn bytes_of(column: &Column) -> usize {
     match column {
@@ -213,9 +198,8 @@ mod tests {
         (apart, (0..100).chain((100..200).step_by(2)).chain(250..300).collect())
     }
 
-    fn need(sql: &str) -> Need {
-        let seen = Seen::by([sql].into_iter(), EVENTS.name);
-        Need { columns: Wanted::of(crate::report::columns_of(sql)), seen }
+    fn need(sql: &str) -> (Wanted, Option<Seen>) {
+        (Wanted::of(crate::report::columns_of(sql)), Seen::by([sql].into_iter(), EVENTS.name))
     }
 
     #[test]
@@ -233,13 +217,14 @@ mod tests {
             "SELECT COUNT(*) AS n FROM events",
         ] {
             let expected = query(sql, &whole).unwrap();
-            let need = need(sql);
-            let found = query(sql, &apart.relation(&need).unwrap()).unwrap();
+            let (columns, seen) = need(sql);
+            let found = query(sql, &apart.relation(columns, seen.as_ref()).unwrap()).unwrap();
             assert!(found.equals_missing(&expected), "{sql}\n{found}\n{expected}");
-            let table = query(sql, &apart.table(need.columns).unwrap()).unwrap();
+            let table = query(sql, &apart.table(columns).unwrap()).unwrap();
             assert!(table.equals_missing(&expected), "{sql}\n{table}\n{expected}");
         }
-        let seen = apart.relation(&need("SELECT path FROM events WHERE paired")).unwrap();
+        let (columns, seen) = need("SELECT path FROM events WHERE paired");
+        let seen = apart.relation(columns, seen.as_ref()).unwrap();
         assert_eq!(seen.frame().unwrap().height(), rows.iter().filter(|row| *row % 3 == 0).count());
     }
 
@@ -252,7 +237,7 @@ mod tests {
         assert_eq!(apart(3 * bytes).0.at_a_time(more), 0);
         let none = Apart::new(1, vec!["path"], 100);
         assert_eq!(
-            query("SELECT COUNT(*) AS n FROM events", &none.relation(&Need::default()).unwrap())
+            query("SELECT COUNT(*) AS n FROM events", &none.relation(Wanted::default(), None).unwrap())
                 .unwrap()
                 .height(),
             1

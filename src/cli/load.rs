@@ -2,7 +2,7 @@
 //! files. Knows nothing of the queries but the columns they need.
 
 use super::account::{Account, Limit};
-use super::apart::{Apart, Need};
+use super::apart::Apart;
 use super::args::{Bots, Common};
 use super::periods::Cut;
 use super::quality::Quality;
@@ -36,8 +36,8 @@ pub struct Plan<'a> {
     pub cut: &'a Cut,
     /// The queries, if nothing but Polars answers them from the relation as it is.
     pub queries: Option<Vec<&'a str>>,
-    /// What each question takes, if it may be given it apart from the others.
-    pub needs: Option<Vec<Need>>,
+    /// The columns that each question takes, if it may be given them apart from the others.
+    pub apart: Option<Vec<Wanted>>,
     /// Those of them that the queries look at, if not all.
     pub seen: Option<Seen>,
     /// The networks whose events it is not to have.

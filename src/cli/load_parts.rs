@@ -1,7 +1,7 @@
 //! From events in temporary files to a relation: some parts at a time, side by side, as many as memory has room for.
 //! Knows nothing of how they came there.
 
-use super::apart::{Apart, Need};
+use super::apart::Apart;
 use super::load::Loader;
 use super::quality::Quality;
 use crate::engine::aggregate::{self, Answered};
@@ -122,13 +122,14 @@ impl Held {
         let Loader { plan, .. } = loader;
         let room = plan.settings.row_bytes.unwrap_or(usize::MAX);
         // Conditions leave perhaps a third of them.
-        let may_fit = |need: &Need| {
-            let bytes = spill.rows() * need.columns.names().count().max(1) * USUAL_BYTES;
+        let may_fit = |columns: &&Wanted| {
+            let bytes = spill.rows() * columns.names().count().max(1) * USUAL_BYTES;
             bytes / 3 <= room
         };
-        let needs = plan.needs.as_deref().unwrap_or_default();
-        if needs.iter().filter(|need| may_fit(need)).count() > needs.len() / 2 {
+        let questions = plan.apart.as_deref().unwrap_or_default();
+        if questions.iter().filter(may_fit).count() > questions.len() / 2 {
             let names = plan.columns.names().collect();
+            // What is made of them takes more than they do.
             return Held::Apart(Apart::new(spill.parts(), names, room / 4 * 3));
         }
         Held::Together(Table::default())
@@ -159,9 +160,8 @@ impl Held {
             Held::Together(table) => return Ok((table.finish()?, None)),
             Held::Apart(apart) => apart,
         };
-        let all = loader.plan.needs.iter().flatten().map(|need| need.columns);
-        let too_large: Vec<Wanted> = all.filter(|columns| apart.at_a_time(*columns) == 0).collect();
-        let relation = match too_large.into_iter().reduce(Wanted::or) {
+        let all = loader.plan.apart.iter().flatten().copied();
+        let relation = match all.filter(|columns| apart.at_a_time(*columns) == 0).reduce(Wanted::or) {
             Some(columns) => apart.table(columns)?,
             None => no_events(),
         };

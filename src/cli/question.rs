@@ -1,16 +1,14 @@
 //! What a command asks for: the words of the command line become questions. Knows nothing of how they are answered.
 
-use super::apart::Need;
 use super::args::{Common, allowed, value};
 use super::compare::{self, Comparing};
 use super::run_file::{self, QueryFile};
 use super::{describe, events, funnel_words, quality, sql};
 use crate::engine::incidents;
-use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::report::{self, Funnel, Header, Report, columns_of, relation_of};
 use crate::scan::wanted::Wanted;
-use crate::schema::{APP_EVENTS, EVENTS};
+use crate::schema::APP_EVENTS;
 use crate::sink::Chart;
 use clap::ArgMatches;
 use ipnet::IpNet;
@@ -83,14 +81,10 @@ impl Question {
         [self.sql.as_str(), self.count.as_deref().unwrap_or_default()].into_iter()
     }
 
-    /// What it takes of the events, if that is all that it looks at.
-    pub fn need(&self) -> Option<Need> {
-        if self.is_quality() {
-            return Some(Need::default());
-        }
+    /// The columns that it takes of the events, if these are all that it looks at.
+    pub fn takes(&self) -> Option<Wanted> {
         let more = self.comparing.is_some() || self.count.is_some();
-        let seen = || Seen::by(self.queries(), EVENTS.name);
-        (!more).then(|| Need { columns: self.wanted, seen: seen() })
+        (!more).then(|| if self.is_quality() { Wanted::default() } else { self.wanted })
     }
 
     /// The one that is no SQL.

@@ -223,7 +223,7 @@ impl Scan<'_> {
             columns: if wanted == Wanted::default() { sources } else { wanted },
             cut,
             queries: questions.iter().map(|question| question.plain_sql()).collect(),
-            needs: questions.iter().map(|question| question.need()).collect(),
+            apart: questions.iter().map(|question| question.takes()).collect(),
             seen: Seen::by(questions.iter().flat_map(|question| question.queries()), EVENTS.name),
             allow: &allow,
             sessions: Sessions {

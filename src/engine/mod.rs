@@ -7,6 +7,8 @@ mod functions;
 pub mod funnel;
 pub mod incidents;
 pub mod polars;
+#[cfg(test)]
+mod random;
 pub mod relation;
 pub mod seen;
 mod stages;

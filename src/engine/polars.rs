@@ -25,16 +25,11 @@ pub fn frame(
     names: &[&'static str],
     keep: Option<Vec<bool>>,
 ) -> Result<DataFrame, Error> {
-    let rows: Option<Vec<u32>> =
-        keep.map(|keep| (0u32..).zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect());
+    let rows = keep.map(|keep| column::rows_kept(&keep));
     let columns: Vec<_> =
         names.iter().filter_map(|name| Some((*name, events.columns.remove(name)?))).collect();
     let column = |(name, column): (&'static str, column::Column)| {
-        let column = match &rows {
-            Some(rows) => column.take(rows),
-            None => column,
-        };
-        Ok(series(name, column)?.into_column())
+        Ok(series(name, column.take_some(rows.as_deref()))?.into_column())
     };
     let columns: PolarsResult<Vec<Column>> = columns.into_par_iter().map(column).collect();
     let height = rows.map_or(events.rows, |rows| rows.len());

@@ -5,10 +5,10 @@
 use super::syntax::{is_named, parsed, text, value};
 use crate::events::Events;
 use crate::events::column::{Column, Values};
+use crate::report::columns_of;
 use sqlparser::ast::{
     BinaryOperator, Expr, ObjectName, Select, TableFactor, UnaryOperator, Value, Visit, Visitor,
 };
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// Which events some queries look at.
@@ -33,10 +33,8 @@ impl Seen {
     }
 
     /// The columns that tell which these are.
-    pub fn columns(&self) -> HashSet<String> {
-        let mut named = Identifiers::default();
-        _ = self.conditions.visit(&mut named);
-        named.names
+    pub fn columns(&self) -> Vec<&'static str> {
+        self.conditions.iter().flat_map(|condition| columns_of(&condition.to_string())).collect()
     }
 
     /// A value for each event, whether it may be looked at; `None` if all may.
@@ -73,23 +71,6 @@ impl Visitor for Places<'_> {
             && from.relation.to_string() == self.relation
         {
             self.conditions.push(condition.clone());
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// Finds what is named in conditions.
-#[derive(Default)]
-struct Identifiers {
-    names: HashSet<String>,
-}
-
-impl Visitor for Identifiers {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-        if let Expr::Identifier(name) = expression {
-            self.names.insert(name.value.clone());
         }
         ControlFlow::Continue(())
     }

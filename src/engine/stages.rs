@@ -6,17 +6,12 @@
 mod groups;
 mod numbers;
 mod order;
-#[cfg(test)]
-mod random;
 mod windows;
 
-use super::syntax::{is_named, parsed};
+use super::syntax::{names, parsed};
 use groups::Groups;
 use polars::prelude::*;
-use sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement, Visit, Visitor, With,
-};
-use std::ops::ControlFlow;
+use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, With};
 use windows::Windows;
 
 /// Relations by name.
@@ -118,24 +113,11 @@ fn shared(query: &Query, at: usize) -> Option<usize> {
     let with = query.with.as_ref()?;
     let behind = &with.cte_tables[at + 1..];
     (0..at).find(|&before| {
-        let mut uses = Uses { name: &with.cte_tables[before].alias.name.value };
-        behind.iter().any(|part| part.visit(&mut uses).is_break())
-            || query.body.visit(&mut uses).is_break()
-            || query.order_by.visit(&mut uses).is_break()
+        let name = &with.cte_tables[before].alias.name.value;
+        behind.iter().any(|part| names(part, name))
+            || names(&query.body, name)
+            || names(&query.order_by, name)
     })
-}
-
-/// Breaks off where this is named.
-struct Uses<'a> {
-    name: &'a str,
-}
-
-impl Visitor for Uses<'_> {
-    type Break = ();
-
-    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
-        if is_named(name, self.name) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
 }
 
 /// The SQL of what a part is made of: the parts before this one, and this `SELECT`.
@@ -153,12 +135,17 @@ fn everything(name: &Ident) -> String {
 fn plain<'a>(part: &'a Query, behind: &str) -> Option<(&'a Select, String)> {
     let SetExpr::Select(select) = part.body.as_ref() else { return None };
     let [from] = select.from.as_slice() else { return None };
-    let name = from.relation.to_string();
-    let condition: String = select.selection.iter().map(|condition| format!(" WHERE {condition}")).collect();
     let projection: Vec<String> = select.projection.iter().map(ToString::to_string).collect();
     // There is nothing else in it if it can be put together again from these.
-    let whole = format!("SELECT {} FROM {name}{condition}{behind}", projection.join(", "));
-    (part.to_string() == whole).then_some((select, name))
+    let is_whole = part.to_string() == format!("{}{behind}", with_projection(select, &projection));
+    (from.joins.is_empty() && is_whole).then(|| (select.as_ref(), from.to_string()))
+}
+
+/// These columns of the rows of a `SELECT`.
+fn with_projection(select: &Select, projection: &[String]) -> String {
+    let from: String = select.from.iter().map(ToString::to_string).collect();
+    let condition: String = select.selection.iter().map(|condition| format!(" WHERE {condition}")).collect();
+    format!("SELECT {} FROM {from}{condition}", projection.join(", "))
 }
 
 /// A part's expression and the name that it gives it, if it gives it one.
@@ -192,18 +179,15 @@ impl Inputs {
     fn select(&self, items: &[String], select: &Select) -> String {
         let inputs = self.expressions.iter().enumerate().map(|(at, text)| format!("{text} AS input_{at}"));
         let items: Vec<String> = items.iter().cloned().chain(inputs).collect();
-        let from: String = select.from.iter().map(ToString::to_string).collect();
-        let condition: String =
-            select.selection.iter().map(|condition| format!(" WHERE {condition}")).collect();
-        format!("SELECT {} FROM {from}{condition}", items.join(", "))
+        with_projection(select, &items)
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::random::is_answered;
     use crate::engine::polars::no_events;
+    use crate::engine::random::is_answered;
     use crate::report::find;
 
     #[test]

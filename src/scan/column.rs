@@ -74,6 +74,11 @@ impl<T: Copy + Default> FromIterator<Option<T>> for Values<T> {
     }
 }
 
+/// The rows that are to be kept.
+pub fn rows_kept(keep: &[bool]) -> Vec<u32> {
+    (0u32..).zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect()
+}
+
 /// The code of a null in a text column.
 pub const NULL: u32 = u32::MAX;
 
@@ -290,6 +295,14 @@ impl Column {
             Column::Double(values) => Column::Double(values.take(rows)),
             Column::Boolean(values) => Column::Boolean(values.take(rows)),
             Column::Text(texts) => Column::Text(texts.take(rows)),
+        }
+    }
+
+    /// Some rows of it, or all if that is not said.
+    pub fn take_some(self, rows: Option<&[u32]>) -> Column {
+        match rows {
+            Some(rows) => self.take(rows),
+            None => self,
         }
     }
 

@@ -286,7 +286,7 @@ fn spread(key: u64) -> u64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::random::{assert_same, is_answered, rows};
+    use crate::engine::random::{assert_answered, assert_left, assert_same, is_answered, rows};
     use polars::prelude::*;
 
     const GROUPS: [&str; 9] = [
@@ -336,14 +336,7 @@ mod tests {
 
     #[test]
     fn they_are_what_polars_says() {
-        for seed in 0..90 {
-            let height = [0, 1, 2, 30, 700, 3000][seed as usize % 6] + seed as usize % 7;
-            let rows = rows(height, seed, seed % 4 > 0);
-            for sql in GROUPS {
-                assert!(is_answered(sql, &rows), "{sql}");
-                assert_same(sql, &rows);
-            }
-        }
+        assert_answered(&GROUPS);
     }
 
     #[test]
@@ -368,10 +361,6 @@ mod tests {
 
     #[test]
     fn what_is_more_is_left_to_polars() {
-        let rows = rows(300, 1, true);
-        for sql in NO_GROUPS {
-            assert!(!is_answered(sql, &rows), "{sql}");
-            assert_same(sql, &rows);
-        }
+        assert_left(&NO_GROUPS);
     }
 }

@@ -151,7 +151,7 @@ const SO_FAR: &str = " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW";
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::random::{assert_same, is_answered, rows};
+    use crate::engine::random::{assert_answered, assert_left, is_answered, rows};
     use polars::prelude::*;
 
     const WINDOWS: [&str; 8] = [
@@ -209,23 +209,12 @@ mod tests {
 
     #[test]
     fn they_are_what_polars_says() {
-        for seed in 0..90 {
-            let height = [0, 1, 2, 30, 700, 3000][seed as usize % 6] + seed as usize % 7;
-            let rows = rows(height, seed, seed % 4 > 0);
-            for sql in WINDOWS {
-                assert!(is_answered(sql, &rows), "{sql}");
-                assert_same(sql, &rows);
-            }
-        }
+        assert_answered(&WINDOWS);
     }
 
     #[test]
     fn what_is_more_is_left_to_polars() {
-        let rows = rows(300, 1, true);
-        for sql in NO_WINDOWS {
-            assert!(!is_answered(sql, &rows), "{sql}");
-            assert_same(sql, &rows);
-        }
+        assert_left(&NO_WINDOWS);
     }
 
     #[test]

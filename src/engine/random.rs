@@ -1,14 +1,14 @@
 //! Random rows to hold the kernels against Polars.
 #![allow(clippy::unwrap_used)]
 
-use super::answered;
-use crate::engine::functions::context;
-use crate::engine::polars::query;
-use crate::engine::relation::Relation;
+use super::functions::context;
+use super::polars::query;
+use super::relation::Relation;
+use super::stages::answered;
 use polars::prelude::*;
 
-/// Some rows of every type that may be sorted or grouped by, with nulls where `nulls` says so; `row` tells them all apart.
-pub fn rows(height: usize, seed: u64, nulls: bool) -> DataFrame {
+/// Random numbers below what is asked for, some of them null where `nulls` says so.
+pub fn random(seed: u64, nulls: bool) -> impl FnMut(u64) -> Option<i64> {
     let mut state = seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut random = move |below: u64| {
         state ^= state << 13;
@@ -16,10 +16,15 @@ pub fn rows(height: usize, seed: u64, nulls: bool) -> DataFrame {
         state ^= state << 17;
         (state >> 20) % below
     };
-    let mut some = |below: u64| {
+    move |below| {
         let value = random(below) as i64;
         (!nulls || random(5) > 0).then_some(value)
-    };
+    }
+}
+
+/// Some rows of every type that may be sorted or grouped by, with nulls where `nulls` says so; `row` tells them all apart.
+pub fn rows(height: usize, seed: u64, nulls: bool) -> DataFrame {
+    let mut some = random(seed, nulls);
     let words = ["view", "search", "", "니트", "Search"];
     let mut texts = |below: u64| -> Vec<Option<&str>> {
         (0..height).map(|_| some(below).map(|at| words[at as usize])).collect()
@@ -47,6 +52,28 @@ pub fn rows(height: usize, seed: u64, nulls: bool) -> DataFrame {
     DataFrame::new(height, columns).unwrap()
 }
 
+/// Holds queries that are answered in stages against Polars, over few rows and many.
+pub fn assert_answered(queries: &[&str]) {
+    for seed in 0..90 {
+        let height = [0, 1, 2, 30, 700, 3000][seed as usize % 6] + seed as usize % 7;
+        let rows = rows(height, seed, seed % 4 > 0);
+        for sql in queries {
+            assert!(is_answered(sql, &rows), "{sql}");
+            assert_same(sql, &rows);
+        }
+    }
+}
+
+/// Whether these queries are all left to Polars.
+pub fn assert_left(queries: &[&str]) {
+    let rows = rows(300, 1, true);
+    for sql in queries {
+        assert!(!is_answered(sql, &rows), "{sql}");
+        assert_same(sql, &rows);
+    }
+}
+
+/// Whether some of a query is answered in stages.
 pub fn is_answered(sql: &str, rows: &DataFrame) -> bool {
     let run = |sql: &str, more: &[(String, DataFrame)]| {
         let mut context = context();
