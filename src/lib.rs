@@ -9,6 +9,7 @@ pub mod alert;
 pub mod cli;
 pub mod cloud;
 pub mod config;
+pub mod cores;
 pub mod engine;
 pub mod error;
 pub mod events;

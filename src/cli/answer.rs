@@ -5,6 +5,7 @@ use super::args::{Bots, Common};
 use super::load::Loaded;
 use super::question::Question;
 use super::{compare, describe, funnel_words, times};
+use crate::cores;
 use crate::engine::relation::Relation;
 use crate::engine::seen::Seen;
 use crate::engine::{funnel, incidents, polars as engine};
@@ -114,8 +115,11 @@ pub fn evaluate_all(asked: &[(&Question, &Loaded)]) -> Result<Vec<Rows>, Error> 
     // As many as there may be threads, but in Polars' own: others would be in their way.
     let room = side_by_side.iter().map(|&at| at_a_time[at]).min().unwrap_or_default();
     let workers = rayon::current_num_threads().min(room);
-    let mut done: BTreeMap<usize, Result<Rows, Error>> =
-        RAYON.with(|pool| pool.install(|| (0..workers).into_par_iter().flat_map_iter(work).collect()));
+    let all = || {
+        cores::spread_pool();
+        (0..workers).into_par_iter().flat_map_iter(work).collect()
+    };
+    let mut done: BTreeMap<usize, Result<Rows, Error>> = RAYON.with(|pool| pool.install(all));
     done.extend(alone.into_iter().map(one));
     done.into_values().collect()
 }

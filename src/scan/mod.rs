@@ -28,6 +28,7 @@ pub mod visitors;
 pub mod wanted;
 mod wrapper;
 
+use crate::cores;
 use crate::error::Error;
 use crate::input::{LogFile, Source};
 use builder::{RowSettings, Rows, merge};
@@ -178,6 +179,7 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
     let failed = AtomicBool::new(false);
     let first_open = AtomicUsize::new(0);
     let work = |thread: usize| {
+        cores::spread(thread, settings.threads);
         let worker = Worker {
             thread,
             shared: &shared,
@@ -199,6 +201,7 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
         });
         std::iter::once(mine).chain(joined).collect()
     });
+    cores::spread_pool();
     let mut batches = Vec::new();
     let mut dictionaries = Vec::new();
     let spill = spill.filter(|spill| spill.rows() > 0);
