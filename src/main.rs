@@ -12,6 +12,9 @@ mod heaps {
     #![allow(unsafe_code)]
 
     use libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, M_TOP_PAD, M_TRIM_THRESHOLD, c_int};
+    use libc::{MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap};
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::ptr::null_mut;
 
     /// What is freed at a heap's end stays there up to this size: to get it again, page by page, takes longer than to read the
     /// logs that go there.
@@ -32,6 +35,68 @@ mod heaps {
         for (what, number) in numbers {
             // SAFETY: only sets a number, before there is another thread.
             unsafe { libc::mallopt(what, number) };
+        }
+    }
+
+    /// glibc, but for many whole pages, which come from the system as they are: zeroed, and not there before they are used.
+    /// Polars keeps 8 MiB of zeros, of which it uses the first few; to write them all takes as long as to read 10 MB of logs.
+    struct Heaps;
+
+    #[global_allocator]
+    static HEAPS: Heaps = Heaps;
+
+    /// The least that a page has.
+    const PAGE: usize = 4096;
+
+    /// Whether this comes from the system.
+    const fn is_pages(layout: Layout) -> bool {
+        layout.align() == PAGE && layout.size() >= 1 << 20
+    }
+
+    // SAFETY: what is allocated one way is freed the same way, for that depends on nothing but the layout. The system gives
+    // memory that begins at a page, is zeroed and belongs to nobody else.
+    unsafe impl GlobalAlloc for Heaps {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            if is_pages(layout) {
+                unsafe { self.alloc_zeroed(layout) }
+            } else {
+                unsafe { System.alloc(layout) }
+            }
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            if !is_pages(layout) {
+                return unsafe { System.alloc_zeroed(layout) };
+            }
+            let (access, kind) = (PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+            match unsafe { mmap(null_mut(), layout.size(), access, kind, -1, 0) } {
+                MAP_FAILED => null_mut(),
+                pages => pages.cast(),
+            }
+        }
+
+        unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+            if is_pages(layout) {
+                unsafe { munmap(pointer.cast(), layout.size()) };
+            } else {
+                unsafe { System.dealloc(pointer, layout) };
+            }
+        }
+
+        unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            if layout.align() != PAGE {
+                return unsafe { System.realloc(pointer, layout, size) };
+            }
+            // SAFETY: the caller says that the size makes a layout.
+            let new = unsafe { self.alloc(Layout::from_size_align_unchecked(size, PAGE)) };
+            if !new.is_null() {
+                // SAFETY: both hold that many bytes, and the new ones are nobody else's.
+                unsafe {
+                    pointer.copy_to_nonoverlapping(new, size.min(layout.size()));
+                    self.dealloc(pointer, layout);
+                }
+            }
+            new
         }
     }
 }
