@@ -5,7 +5,7 @@
 //! No record whose level can be read is lost: one without an end, be it because the next one begins or because the file
 //! ends, keeps what it has.
 
-use super::record;
+use super::record::{self, Record};
 use super::rows::Rows;
 use crate::input::Chunk;
 use crate::scan::Settings;
@@ -74,12 +74,25 @@ impl Reader {
         if info.overlong {
             return self.overlong(bytes, info.offset);
         }
+        let text = simdutf8::basic::from_utf8(bytes).ok();
         let mut at = 0;
         while at < bytes.len() {
             let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
-            self.line(&bytes[at..end], info.offset + at as u64);
+            let is_alone = bytes.get(end + 1..).is_some_and(|next| next.starts_with(record::BEGIN));
+            match text.filter(|_| is_alone).and_then(|text| record::plain(&text[at..end])) {
+                Some(record) => self.plain(record),
+                None => self.line(&bytes[at..end], info.offset + at as u64),
+            }
             at = end + 1;
         }
+    }
+
+    /// A line that is a record as nearly all are, and has no other line behind it that may belong to it.
+    fn plain(&mut self, record: Record) {
+        self.end();
+        self.tally.lines += 1;
+        self.tally.events += 1;
+        self.rows.push(record, "", false, &mut self.tally);
     }
 
     fn line(&mut self, raw: &[u8], byte: u64) {
@@ -241,7 +254,8 @@ fn unwrapped(raw: &[u8]) -> Line<'_> {
     // A traceback's line may hold tabs, too.
     let fluentd = || wrapper::fluentd(raw).filter(|&at| raw[at..].starts_with(b"{")).map(Begin::At);
     let is_wrapped = raw.first().is_some_and(u8::is_ascii_digit);
-    let (begin, cut) = match wrapper::cri(raw).or_else(fluentd).filter(|_| is_wrapped) {
+    let wrapped = if is_wrapped { wrapper::cri(raw).or_else(fluentd) } else { None };
+    let (begin, cut) = match wrapped {
         Some(Begin::At(at)) => (at, false),
         Some(Begin::Partial(at)) => (at, true),
         None => (0, false),

@@ -12,6 +12,7 @@ pub use rows::Columns;
 use super::column::Column;
 use super::reject::Reject;
 use super::{FileScan, Progress, Settings};
+use crate::cores;
 use crate::error::Error;
 use crate::input::{LogFile, Source};
 use lines::Reader;
@@ -64,7 +65,9 @@ pub fn scan(
 ) -> Result<(Vec<FileScan>, Vec<Reject>), Error> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let work = || {
+    let threads = settings.threads.clamp(1, files.len().max(1));
+    let work = |thread: usize| {
+        cores::spread(thread, threads);
         let mut done = Vec::new();
         while !failed.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -77,8 +80,7 @@ pub fn scan(
         done
     };
     let mut done: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..settings.threads.clamp(1, files.len().max(1))).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
         let joined = threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));

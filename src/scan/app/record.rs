@@ -4,6 +4,7 @@
 //! and no message can change either. Knows nothing of files and columns.
 
 use crate::scan::reject::Reason;
+use memchr::memchr;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
 
@@ -23,6 +24,16 @@ pub struct Record<'a> {
     pub repaired: bool,
     /// The lines behind the record.
     pub rest: &'a str,
+}
+
+/// How a line begins that surely begins a record: see [`begins`].
+pub const BEGIN: &[u8] = b"{\"timestamp\"";
+
+/// The record that a line is, if it is as nearly all are: whole, and nothing in it that JSON reads in another way than the
+/// template.
+pub fn plain(line: &str) -> Option<Record<'_>> {
+    let head = if line.as_bytes().starts_with(BEGIN) { Head::of(line).ok()? } else { return None };
+    head.plain_record(line)
 }
 
 /// Whether a line begins a record, be it a good one or not: it ends the record before.
@@ -115,10 +126,12 @@ impl<'a> Head<'a> {
     /// The record, if it is one line of four values that JSON reads as the template does, as nearly all are.
     fn plain_record(&self, text: &'a str) -> Option<Record<'a>> {
         let behind = &text[self.message..];
-        let (message, module) = tail(behind).filter(|_| self.is_plain && !behind.contains('\n'))?;
+        let (message, module) = tail(behind).filter(|_| self.is_plain)?;
         let values = [self.timestamp, self.level, message, module];
-        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-        values.iter().all(|value| value.bytes().all(is_plain)).then(|| Record {
+        // Looks at all bytes of a value at once.
+        let odd = |odd: bool, &byte: &u8| odd | (byte < b' ') | (byte == b'"') | (byte == b'\\');
+        let is_plain = |value: &&str| !value.as_bytes().iter().fold(false, odd);
+        (memchr(b'\n', behind.as_bytes()).is_none() && values.iter().all(is_plain)).then(|| Record {
             values: values.map(|value| Some(Cow::Borrowed(value))),
             wrong_types: 0,
             repaired: false,
@@ -180,8 +193,9 @@ fn value<'a>(rest: &mut &'a str, key: &str) -> Result<&'a str, Reason> {
     skip(rest, key)?;
     skip(rest, ":")?;
     skip(rest, "\"")?;
-    let (value, behind) = rest.split_once('"').ok_or(Reason::Truncated)?;
-    *rest = behind;
+    let end = memchr(b'"', rest.as_bytes()).ok_or(Reason::Truncated)?;
+    let value = &rest[..end];
+    *rest = &rest[end + 1..];
     Ok(value)
 }
 
