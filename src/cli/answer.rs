@@ -4,6 +4,7 @@ use super::account::Account;
 use super::args::{Bots, Common};
 use super::load::Loaded;
 use super::question::Question;
+use super::side_by_side::side_by_side;
 use super::{compare, describe, funnel_words, times};
 use crate::cores;
 use crate::engine::relation::Relation;
@@ -14,10 +15,8 @@ use crate::schema::EVENTS;
 use crate::sink::{self, About, Format};
 use polars::prelude::DataFrame;
 use polars_core::runtime::RAYON;
-use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A question's rows and what is to be said of them.
 pub type Rows = (DataFrame, Vec<String>);
@@ -94,33 +93,27 @@ fn total_rows(question: &Question, result: &DataFrame, loaded: &Loaded) -> Resul
     Ok(counted.unwrap_or(result.height()))
 }
 
-/// What [`evaluate`] gives for each question: side by side, for a query over few events leaves cores idle; but not of events
-/// in temporary files, for then each takes as much memory as it may.
+/// What [`evaluate`] gives for each question: side by side, for a query over few events leaves cores idle, as far as there is
+/// memory for what they take.
 ///
 /// # Errors
 /// `Error::Query` with what Polars does not accept; `Error::Temporary` if events cannot be read again.
 pub fn evaluate_all(asked: &[(&Question, &Loaded)]) -> Result<Vec<Rows>, Error> {
-    let one = |at: usize| (at, evaluate(asked[at].0, asked[at].1));
-    let at_a_time: Vec<usize> =
-        asked.iter().map(|(question, loaded)| loaded.at_a_time(question.wanted)).collect();
-    let (mut side_by_side, alone): (Vec<usize>, Vec<usize>) =
-        (0..asked.len()).partition(|&at| at_a_time[at] > 0);
+    let share = |at: usize| asked[at].1.share(asked[at].0.wanted);
+    let (mut waiting, alone): (Vec<usize>, Vec<usize>) =
+        (0..asked.len()).partition(|&at| share(at).is_some());
     // Those that have most to do first, so that none of them is left for the end; their SQL tells, more or less.
-    side_by_side.sort_by_key(|&at| Reverse(asked[at].0.sql.len()));
-    let next = AtomicUsize::new(0);
-    let work = |_| {
-        let take = || Some(*side_by_side.get(next.fetch_add(1, Ordering::Relaxed))?);
-        std::iter::from_fn(take).map(one).collect::<Vec<_>>()
-    };
+    waiting.sort_by_key(|&at| Reverse(asked[at].0.sql.len()));
+    let waiting = waiting.into_iter().map(|at| (at, share(at).unwrap_or_default())).collect();
+    let one = |at: usize| evaluate(asked[at].0, asked[at].1);
     // As many as there may be threads, but in Polars' own: others would be in their way.
-    let room = side_by_side.iter().map(|&at| at_a_time[at]).min().unwrap_or_default();
-    let workers = rayon::current_num_threads().min(room);
+    let most = rayon::current_num_threads();
     let all = || {
         cores::spread_pool();
-        (0..workers).into_par_iter().flat_map_iter(work).collect()
+        side_by_side(waiting, most, one)
     };
     let mut done: BTreeMap<usize, Result<Rows, Error>> = RAYON.with(|pool| pool.install(all));
-    done.extend(alone.into_iter().map(one));
+    done.extend(alone.into_iter().map(|at| (at, one(at))));
     done.into_values().collect()
 }
 
@@ -133,7 +126,7 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
         return compare::evaluate(question, comparing, loaded);
     }
     let result = match &loaded.apart {
-        Some(apart) if loaded.at_a_time(question.wanted) > 0 => {
+        Some(apart) if loaded.share(question.wanted).is_some() => {
             let seen = Seen::by(question.queries(), EVENTS.name);
             rows(question, &apart.relation(question.wanted, seen.as_ref())?)?
         }

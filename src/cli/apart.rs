@@ -63,10 +63,10 @@ impl Apart {
         Ok(())
     }
 
-    /// How many questions with these columns may have their columns in memory at a time; 0 if not even one.
-    pub fn at_a_time(&self, columns: Wanted) -> usize {
+    /// What share of the memory that there is for them these columns take, if they have room there.
+    pub fn share(&self, columns: Wanted) -> Option<f64> {
         let bytes: usize = self.named(columns).iter().filter_map(|name| self.bytes.get(name)).sum();
-        self.room / bytes.max(1)
+        (bytes <= self.room).then(|| bytes as f64 / self.room as f64)
     }
 
     /// The relation in memory that a question sees that takes these columns, and these rows if not all.
@@ -229,12 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn as_many_at_a_time_as_there_is_room_for() {
+    fn columns_take_a_share_of_the_room() {
         let columns = Wanted::of(["response_status"]);
         let bytes = 200 * size_of::<u64>();
-        assert_eq!([bytes - 1, bytes, 3 * bytes].map(|room| apart(room).0.at_a_time(columns)), [0, 1, 3]);
+        let shares = [bytes - 1, bytes, 4 * bytes].map(|room| apart(room).0.share(columns));
+        assert_eq!(shares, [None, Some(1.0), Some(0.25)]);
         let more = Wanted::of(["response_status", "path"]);
-        assert_eq!(apart(3 * bytes).0.at_a_time(more), 0);
+        assert_eq!(apart(3 * bytes).0.share(more), None);
         let none = Apart::new(1, vec!["path"], 100);
         assert_eq!(
             query("SELECT COUNT(*) AS n FROM events", &none.relation(Wanted::default(), None).unwrap())

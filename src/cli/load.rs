@@ -66,12 +66,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// How many questions with these columns may be answered side by side; 0 for one that takes all memory that there is.
-    pub fn at_a_time(&self, columns: Wanted) -> usize {
+    /// What share of the memory that there is a question with these columns takes, beside the events that all have; nothing
+    /// for one that leaves no room for others.
+    pub fn share(&self, columns: Wanted) -> Option<f64> {
         match &self.apart {
-            Some(apart) => apart.at_a_time(columns),
-            None if self.relation.is_in_memory() => usize::MAX,
-            None => 0,
+            Some(apart) => apart.share(columns),
+            None => self.relation.is_in_memory().then_some(0.0),
         }
     }
 }

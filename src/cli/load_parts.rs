@@ -2,7 +2,7 @@
 //! Knows nothing of how they came there.
 
 use super::apart::Apart;
-use super::load::Loader;
+use super::load::{Loader, Plan};
 use super::quality::Quality;
 use crate::engine::aggregate::{self, Answered};
 use crate::engine::polars::no_events;
@@ -41,7 +41,7 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<(Relation, Option<Apar
     if let Some(relation) = answered(loader, &parts, &derived)? {
         return Ok((relation, None));
     }
-    let mut held = Held::new(loader, spill);
+    let mut held = Held::new(loader.plan, spill.rows(), spill.parts());
     if !needs_visitors(wanted) {
         for together in parts.together() {
             let events = parts.side_by_side(together, derived)?;
@@ -109,7 +109,7 @@ fn answered(
 }
 
 /// What queries see, in temporary files.
-enum Held {
+pub enum Held {
     /// In one relation.
     Together(Table),
     /// Each column apart.
@@ -117,25 +117,31 @@ enum Held {
 }
 
 impl Held {
-    /// Nothing yet of these rows. They are held apart if that may serve most questions: for the others they are written twice.
-    fn new(loader: &Loader, spill: &Spill) -> Held {
-        let Loader { plan, .. } = loader;
+    /// Nothing yet of so many rows, which come in so many pieces.
+    fn new(plan: &Plan, rows: usize, pieces: usize) -> Held {
+        Held::apart(plan, rows, pieces).unwrap_or_else(|| Held::Together(Table::default()))
+    }
+
+    /// The same with each column apart, if that may serve most questions: for the others they are written twice.
+    pub fn apart(plan: &Plan, rows: usize, pieces: usize) -> Option<Held> {
         let room = plan.settings.row_bytes.unwrap_or(usize::MAX);
         // Conditions leave perhaps a third of them.
         let may_fit = |columns: &&Wanted| {
-            let bytes = spill.rows() * columns.names().count().max(1) * USUAL_BYTES;
+            let bytes = rows * columns.names().count().max(1) * USUAL_BYTES;
             bytes / 3 <= room
         };
         let questions = plan.apart.as_deref().unwrap_or_default();
-        if questions.iter().filter(may_fit).count() > questions.len() / 2 {
-            let names = plan.columns.names().collect();
-            // What is made of them takes more than they do.
-            return Held::Apart(Apart::new(spill.parts(), names, room / 4 * 3));
-        }
-        Held::Together(Table::default())
+        let names = plan.columns.names().collect();
+        // What is made of them takes more than they do.
+        let apart = || Held::Apart(Apart::new(pieces, names, room / 4 * 3));
+        (questions.iter().filter(may_fit).count() > questions.len() / 2).then(apart)
     }
 
-    fn add(&mut self, loader: &mut Loader, events: Vec<Events>) -> Result<(), Error> {
+    /// Adds pieces of the events, side by side.
+    ///
+    /// # Errors
+    /// `Error::Temporary` if they cannot be written; `Error::Query` if Polars gives out.
+    pub fn add(&mut self, loader: &mut Loader, events: Vec<Events>) -> Result<(), Error> {
         let noted = match self {
             Held::Together(table) => {
                 let framed: Result<Vec<_>, Error> =
@@ -155,13 +161,16 @@ impl Held {
     }
 
     /// The relation that questions see who do not take their columns from what is held apart.
-    fn finish(self, loader: &Loader) -> Result<(Relation, Option<Apart>), Error> {
+    ///
+    /// # Errors
+    /// `Error::Temporary` if it cannot be read or written; `Error::Query` if Polars gives out.
+    pub fn finish(self, loader: &Loader) -> Result<(Relation, Option<Apart>), Error> {
         let apart = match self {
             Held::Together(table) => return Ok((table.finish()?, None)),
             Held::Apart(apart) => apart,
         };
         let all = loader.plan.apart.iter().flatten().copied();
-        let relation = match all.filter(|columns| apart.at_a_time(*columns) == 0).reduce(Wanted::or) {
+        let relation = match all.filter(|columns| apart.share(*columns).is_none()).reduce(Wanted::or) {
             Some(columns) => apart.table(columns)?,
             None => no_events(),
         };

@@ -27,6 +27,7 @@ mod question;
 mod run;
 mod run_file;
 mod settings;
+mod side_by_side;
 mod sql;
 mod store;
 mod target;
