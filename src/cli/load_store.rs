@@ -1,20 +1,23 @@
 //! From a store to a relation that queries run over: the files of the days that are asked for, in memory, or where there are
-//! too many, left to Polars' streaming engine. Knows nothing of the queries but the columns they need.
+//! too many, held apart column by column, or left to Polars' streaming engine. Knows nothing of the queries but the columns they need.
 
 use super::account::Account;
 use super::args::{Bots, Common};
 use super::load::{Loaded, Loader, Plan, is_inside};
+use super::load_parts::Held;
 use crate::cloud::is_object;
 use crate::engine::relation::Relation;
 use crate::error::Error;
+use crate::events::column::Column;
 use crate::events::{Events, Sessions, derive, derive_of_visitors};
 use crate::scan::reject::{Reason, Tally};
 use crate::scan::wanted::Wanted;
 use crate::schema::{self, Type};
-use crate::store::{Day, Manifest, Part, Store, no_events};
+use crate::store::{self, Day, Manifest, Part, Store, no_events};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::PathBuf;
+use tempfile::TempDir;
 
 /// What is read of a store.
 struct Reading<'a> {
@@ -64,9 +67,17 @@ fn load_once(options: &Common, plan: &Plan, store: &Store) -> Result<Loaded, Err
     };
     let parts = reading.parts();
     let rows: u64 = parts.iter().map(|(_, part)| part.rows).sum();
-    let fits =
-        rows.saturating_mul(width(reading.needed)) <= plan.settings.row_bytes.unwrap_or(usize::MAX) as u64;
-    if fits || recount { reading.in_memory(options, &parts) } else { reading.streamed(options, &parts) }
+    // One question alone takes each column once; to leave that to Polars, which leaves out what it can, takes less time.
+    let several = plan.apart.as_ref().is_some_and(|questions| questions.len() > 1);
+    let bytes = rows.saturating_mul(width(reading.needed, if several { NUMBERED } else { VIEWED }));
+    if bytes <= plan.settings.row_bytes.unwrap_or(usize::MAX) as u64 || recount {
+        return reading.in_memory(options, &parts);
+    }
+    let near = reading.near(&parts)?;
+    match Held::apart(plan, rows as usize, near.pieces.len()).filter(|_| several) {
+        Some(held) => reading.apart(options, &near, held),
+        None => reading.streamed(options, near),
+    }
 }
 
 /// The columns that are needed: those of the queries, and those that say which rows they see.
@@ -85,11 +96,15 @@ fn needed(plan: &Plan, options: &Common, recount: bool) -> Wanted {
     if recount { needed.or(Wanted::of(["timestamp", "kind", "visitor_id", "path"])) } else { needed }
 }
 
-/// About how many bytes a row takes in memory.
-fn width(columns: Wanted) -> u64 {
+/// About how many bytes a text takes in memory: its number and a share of its dictionary, or a view and a share.
+const NUMBERED: u64 = 12;
+const VIEWED: u64 = 24;
+
+/// About how many bytes a row takes in memory, if a text takes so many.
+fn width(columns: Wanted, text: u64) -> u64 {
     let of = |name| match schema::column(name).map(|column| column.kind) {
         Some(Type::Boolean) => 1,
-        Some(Type::Text | Type::Json | Type::Url | Type::Session) => 24,
+        Some(Type::Text | Type::Json | Type::Url | Type::Session) => text,
         _ => 8,
     };
     columns.names().map(of).sum()
@@ -118,8 +133,7 @@ impl<'a> Reading<'a> {
         let names = self.names();
         let read = |(day, part): &(Day, &Part)| self.store.read(*day, part, &names, None);
         let pieces: Result<Vec<Events>, Error> = parts.par_iter().map(read).collect();
-        let mut events = no_events(&names);
-        pieces?.into_iter().for_each(|piece| events.append(piece));
+        let mut events = whole(pieces?, &names);
         if self.needed.has("event_date") {
             derive(&mut events, Wanted::of(["event_date"]));
         }
@@ -131,20 +145,47 @@ impl<'a> Reading<'a> {
         Ok(loader.loaded(relation, Vec::new()))
     }
 
-    fn streamed(self, options: &Common, parts: &[(Day, &Part)]) -> Result<Loaded, Error> {
-        let names: Vec<&str> = self.needed.names().collect();
-        // What is far away is copied here first: a query may read it several times.
-        let near = if is_object(&self.store.folder) {
+    /// The files on a disk, where a query may read them several times: what is far away is copied here.
+    fn near(&self, parts: &[(Day, &Part)]) -> Result<Near, Error> {
+        let folder = if is_object(&self.store.folder) {
             Some(tempfile::tempdir().map_err(Error::Temporary)?)
         } else {
             None
         };
-        let path = |(number, (day, part)): (usize, &(Day, &Part))| match &near {
+        let path = |(number, (day, part)): (usize, &(Day, &Part))| match &folder {
             None => Ok(self.store.path(*day, part)),
-            Some(near) => self.store.copy(*day, part, &near.path().join(number.to_string())),
+            Some(folder) => self.store.copy(*day, part, &folder.path().join(number.to_string())),
         };
         let paths: Vec<PathBuf> = parts.iter().enumerate().map(path).collect::<Result<_, Error>>()?;
-        let mut relation = Relation::of_files(&paths, &names)?.keeping(near);
+        let mut pieces = Vec::new();
+        for (file, path) in paths.iter().enumerate() {
+            pieces.extend((0..store::pieces(path)?).map(|piece| (file, piece)));
+        }
+        Ok(Near { paths, pieces, folder })
+    }
+
+    /// Reads all columns once and holds them apart.
+    fn apart(self, options: &Common, near: &Near, mut held: Held) -> Result<Loaded, Error> {
+        let names = self.names();
+        let read = |&(file, piece): &(usize, usize)| {
+            let mut events = store::read_piece(&near.paths[file], &names, piece)?;
+            if self.needed.has("event_date") {
+                derive(&mut events, Wanted::of(["event_date"]));
+            }
+            Ok(events)
+        };
+        let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
+        for together in near.pieces.chunks(rayon::current_num_threads()) {
+            let events: Result<Vec<Events>, Error> = together.par_iter().map(read).collect();
+            held.add(&mut loader, events?)?;
+        }
+        let (relation, apart) = held.finish(&loader)?;
+        Ok(Loaded { apart, ..loader.loaded(relation, Vec::new()) })
+    }
+
+    fn streamed(self, options: &Common, Near { paths, folder, .. }: Near) -> Result<Loaded, Error> {
+        let names: Vec<&str> = self.needed.names().collect();
+        let mut relation = Relation::of_files(&paths, &names)?.keeping(folder);
         if !self.ranges.is_empty() {
             relation = relation.within_any(&self.ranges);
         }
@@ -169,6 +210,37 @@ impl<'a> Reading<'a> {
         }
         Ok(loader.loaded(relation, Vec::new()))
     }
+}
+
+/// Pieces of the same columns one behind the other, side by side: each column's pieces go when it is whole.
+fn whole(mut pieces: Vec<Events>, names: &[&'static str]) -> Events {
+    if pieces.is_empty() {
+        return no_events(names);
+    }
+    let rows = pieces.iter().map(|piece| piece.rows).sum();
+    let of_column = |name: &&'static str| {
+        let of_pieces: Vec<Column> =
+            pieces.iter_mut().filter_map(|piece| piece.columns.remove(name)).collect();
+        (*name, of_pieces)
+    };
+    let columns: Vec<(&'static str, Vec<Column>)> = names.iter().map(of_column).collect();
+    let whole = |(name, pieces): (&'static str, Vec<Column>)| {
+        let mut pieces = pieces.into_iter();
+        let mut whole = pieces.next()?;
+        pieces.for_each(|piece| whole.append(&piece));
+        Some((name, whole))
+    };
+    let columns: Vec<_> = columns.into_par_iter().filter_map(whole).collect();
+    Events { columns: columns.into_iter().collect(), rows }
+}
+
+/// Files of a store on a disk.
+struct Near {
+    paths: Vec<PathBuf>,
+    /// By the file's number, and within the file.
+    pieces: Vec<(usize, usize)>,
+    /// Where copies are, which go with it.
+    folder: Option<TempDir>,
 }
 
 /// What became of all lines that a store was made from.

@@ -31,6 +31,7 @@ pub use writer::Writer;
 use crate::cloud::is_object;
 use crate::error::Error;
 use crate::events::Events;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -119,6 +120,23 @@ impl Store {
         let path = self.folder.join(STATE).join(&part.name);
         place::events(&path, &state::COLUMNS, None).map_err(|source| unreadable(&path, &source))
     }
+}
+
+/// How many pieces a file of events that is on a disk can be read in.
+///
+/// # Errors
+/// `Error::Store` where it is gone or damaged.
+pub fn pieces(path: &Path) -> Result<usize, Error> {
+    File::open(path).and_then(part::groups).map_err(|source| unreadable(path, &source))
+}
+
+/// One piece of it in these columns.
+///
+/// # Errors
+/// `Error::Store` where it is gone or damaged.
+pub fn read_piece(path: &Path, names: &[&'static str], piece: usize) -> Result<Events, Error> {
+    let read = |file| part::read_group(file, names, piece);
+    File::open(path).and_then(read).map_err(|source| unreadable(path, &source))
 }
 
 fn unreadable(path: &Path, source: &io::Error) -> Error {

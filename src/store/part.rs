@@ -171,10 +171,31 @@ pub fn read(
     names: &[&'static str],
     since: Option<i64>,
 ) -> io::Result<Events> {
-    try_read(file, names, since).map_err(io::Error::other)
+    let is_before = |group: &dyn RowGroupReader, time: Option<usize>| match (since, time) {
+        (Some(since), Some(time)) => last_time(group, time).is_some_and(|last| last < since),
+        _ => false,
+    };
+    try_read(file, names, |_, group, time| !is_before(group, time)).map_err(io::Error::other)
 }
 
-fn try_read(file: impl ChunkReader + 'static, names: &[&'static str], since: Option<i64>) -> Result<Events> {
+/// The rows of one group of a file in these columns, as [`read`] has them.
+///
+/// # Errors
+/// What the disk says, or that the file is damaged.
+pub fn read_group(
+    file: impl ChunkReader + 'static,
+    names: &[&'static str],
+    group: usize,
+) -> io::Result<Events> {
+    try_read(file, names, |number, _, _| number == group).map_err(io::Error::other)
+}
+
+/// `wanted` says by a group's number, the group and the place of the column of times whether it is to be read.
+fn try_read(
+    file: impl ChunkReader + 'static,
+    names: &[&'static str],
+    wanted: impl Fn(usize, &dyn RowGroupReader, Option<usize>) -> bool,
+) -> Result<Events> {
     let reader = SerializedFileReader::new(file)?;
     let fields = reader.metadata().file_metadata().schema_descr().columns().to_vec();
     let place = |name: &str| fields.iter().position(|field| field.name() == name);
@@ -182,9 +203,7 @@ fn try_read(file: impl ChunkReader + 'static, names: &[&'static str], since: Opt
     let mut events = no_events(names);
     for number in 0..reader.num_row_groups() {
         let group = reader.get_row_group(number)?;
-        if let (Some(since), Some(time)) = (since, time)
-            && last_time(&*group, time).is_some_and(|last| last < since)
-        {
+        if !wanted(number, &*group, time) {
             continue;
         }
         let rows = group.metadata().num_rows() as usize;
@@ -206,6 +225,14 @@ fn try_read(file: impl ChunkReader + 'static, names: &[&'static str], since: Opt
 pub fn rows(file: impl ChunkReader + 'static) -> io::Result<u64> {
     let reader = SerializedFileReader::new(file).map_err(io::Error::other)?;
     Ok(reader.metadata().file_metadata().num_rows() as u64)
+}
+
+/// How many groups of rows a file has.
+///
+/// # Errors
+/// That it is no Parquet file.
+pub fn groups(file: impl ChunkReader + 'static) -> io::Result<usize> {
+    Ok(SerializedFileReader::new(file).map_err(io::Error::other)?.num_row_groups())
 }
 
 /// The last time in a group whose rows all have one.
@@ -323,6 +350,10 @@ mod tests {
             assert_eq!(column.bloom_filter_offset().is_some(), LOOKED_UP.contains(&name), "{name}");
         }
         assert_eq!(group.sorting_columns().map(|columns| columns.len()), Some(1));
+        let group = |number| read_group(file.try_clone().unwrap(), &names, number).unwrap();
+        assert_eq!(groups(file.try_clone().unwrap()).unwrap(), 2);
+        assert_eq!((group(0).rows, group(1).rows), (GROUP, 10));
+        assert_eq!(group(1).integers("user_id").get(9), back.integers("user_id").get(GROUP + 9));
         // The first group, reversed, holds the last times.
         let last = events.times("timestamp").values[20];
         assert_eq!(read(file, &names, Some(last)).unwrap().rows, GROUP);

@@ -3,6 +3,7 @@
 
 mod crash;
 mod keep;
+mod limits;
 mod runs;
 mod settled;
 

@@ -1,0 +1,34 @@
+//! Reading a store with little memory: in memory, each column apart, or piece by piece, with the same answer as from the logs.
+
+use super::ingested;
+use crate::harness::{folder_with, program, sample_lines, text};
+
+/// What this question says with these words, whatever the keys of hashes.
+fn said(words: &[&str]) -> String {
+    let output = program().env("LOGANALYZE_PII_KEY", "k").args(words).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn all_reports_say_what_they_say_of_the_logs() {
+    let logs = folder_with(&[("user_activity.log", &sample_lines().concat())]);
+    let lake = tempfile::tempdir().unwrap();
+    ingested(logs.path(), lake.path());
+    let reports = ["report", "--format", "markdown", "--top", "0", "--only"];
+    let names =
+        "event-counts,product-views,funnel,audience,sessions,referrers,categories,traffic,login-incidents";
+    for words in [
+        &[][..],
+        &["--bots", "exclude", "--since", "2025-03-11T10:00"],
+        &["--hash-pii", "--until", "2025-03-13"],
+        &["--since", "2030-01-01"],
+    ] {
+        let of = |from: &[&str]| said(&[&reports[..], &[names], words, from].concat());
+        let expected = of(&[text(logs.path())]);
+        for limit in ["50kB", "1MB", "2MB", "8MB", "1GB"] {
+            let found = of(&["--store", text(lake.path()), "--memory-limit", limit]);
+            assert!(found == expected, "{words:?} {limit}: {found}");
+        }
+    }
+}
