@@ -8,7 +8,7 @@ use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::Events;
 use crate::events::column::{Column, rows_kept};
-use crate::scan::spill::Spill;
+use crate::scan::spill::{Named, Spill};
 use crate::scan::wanted::Wanted;
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
@@ -66,7 +66,7 @@ impl Apart {
     /// What share of the memory that there is for them these columns take, if they have room there.
     pub fn share(&self, columns: Wanted) -> Option<f64> {
         let bytes: usize = self.named(columns).iter().filter_map(|name| self.bytes.get(name)).sum();
-        (bytes <= self.room).then(|| bytes as f64 / self.room as f64)
+        (bytes <= self.room).then(|| bytes as f64 / self.room.max(1) as f64)
     }
 
     /// The relation in memory that a question sees that takes these columns, and these rows if not all.
@@ -82,19 +82,30 @@ impl Apart {
         };
         let rows: Result<Vec<Option<Vec<u32>>>, Error> = (0..self.pieces).into_par_iter().map(rows).collect();
         let rows = rows?;
+        let all: usize =
+            rows.iter().map(|rows| rows.as_ref().map_or(self.rows / self.pieces, Vec::len)).sum();
         let column = |&name: &&'static str| {
-            let mut whole: Option<Column> = None;
+            let mut whole = Named::new();
             for (piece, rows) in rows.iter().enumerate() {
-                let Some(column) = self.piece(piece, &[name])?.columns.remove(name) else { continue };
-                let column = column.take_some(rows.as_deref());
-                match &mut whole {
-                    Some(whole) => whole.append(&column),
-                    none => *none = Some(column),
+                if let (1, Some((_, whole))) = (piece, whole.first_mut()) {
+                    whole.reserve(all);
+                }
+                let Some(rows) = rows else {
+                    self.read_behind(piece, &[name], &mut whole)?;
+                    continue;
+                };
+                let mut some = Named::new();
+                self.read_behind(piece, &[name], &mut some)?;
+                let Some((name, column)) = some.pop() else { continue };
+                let column = column.take_some(Some(rows));
+                match whole.first_mut() {
+                    Some((_, whole)) => whole.append(&column),
+                    None => whole.push((name, column)),
                 }
             }
-            Ok(whole.map(|whole| (name, whole)))
+            Ok(whole)
         };
-        let columns: Result<Vec<Option<_>>, Error> = names.par_iter().map(column).collect();
+        let columns: Result<Vec<Named>, Error> = names.par_iter().map(column).collect();
         let columns: BTreeMap<_, _> = columns?.into_iter().flatten().collect();
         let rows = columns.values().next().map_or(0, Column::len);
         if rows == 0 {
@@ -134,14 +145,19 @@ impl Apart {
     }
 
     fn piece(&self, piece: usize, names: &[&'static str]) -> Result<Events, Error> {
-        let mut events = Events::default();
+        let mut columns = Named::new();
+        let rows = self.read_behind(piece, names, &mut columns)?;
+        Ok(Events { columns: columns.into_iter().collect(), rows })
+    }
+
+    /// Adds the rows of a piece to these columns; how many they are.
+    fn read_behind(&self, piece: usize, names: &[&'static str], columns: &mut Named) -> Result<usize, Error> {
+        let mut rows = 0;
         for (at, name) in self.names.iter().enumerate().filter(|(_, name)| names.contains(name)) {
             let part = piece * self.names.len() + at;
-            let (columns, rows) = self.spill.read(part, &[name]).map_err(Error::Temporary)?;
-            events.columns.extend(columns);
-            events.rows = rows;
+            rows = self.spill.read_behind(part, &[name], columns).map_err(Error::Temporary)?;
         }
-        Ok(events)
+        Ok(rows)
     }
 }
 

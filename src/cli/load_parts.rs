@@ -197,22 +197,10 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// The parts in order, those together that are read side by side: one for each thread, fewer where they are large.
+    /// The parts in order, those together that are read side by side.
     fn together(&self) -> Vec<Range<usize>> {
         let bytes = |part| self.spill.rows_of(part) * self.names.len() * size_of::<u64>();
-        let mut all: Vec<Range<usize>> = Vec::new();
-        let mut held = 0;
-        for part in 0..self.spill.parts() {
-            held += bytes(part);
-            match all.last_mut() {
-                Some(last) if last.len() < rayon::current_num_threads() && held <= self.room => last.end += 1,
-                _ => {
-                    held = bytes(part);
-                    all.push(part..part + 1);
-                }
-            }
-        }
-        all
+        together((0..self.spill.parts()).map(bytes), self.room)
     }
 
     /// What is made of the events of each of these parts, without those that have none.
@@ -253,6 +241,24 @@ impl Parts<'_> {
     }
 }
 
+/// Pieces of so many bytes each in order, those together that are read side by side: one for each thread, fewer where they take
+/// more than the room that there is.
+pub fn together(bytes: impl Iterator<Item = usize>, room: usize) -> Vec<Range<usize>> {
+    let mut all: Vec<Range<usize>> = Vec::new();
+    let mut held = 0;
+    for (piece, bytes) in bytes.enumerate() {
+        held += bytes;
+        match all.last_mut() {
+            Some(last) if last.len() < rayon::current_num_threads() && held <= room => last.end += 1,
+            _ => {
+                held = bytes;
+                all.push(piece..piece + 1);
+            }
+        }
+    }
+    all
+}
+
 /// The visitors' names in this part, as they were written.
 fn names_of(names: &Spill, part: usize) -> Result<Texts, Error> {
     let (columns, _) = names.read(part, &["visitor_id"]).map_err(Error::Temporary)?;
@@ -263,4 +269,24 @@ fn names_of(names: &Spill, part: usize) -> Result<Texts, Error> {
 fn read(spill: &Spill, part: usize, names: &[&'static str]) -> Result<Option<Events>, Error> {
     let (columns, rows) = spill.read(part, names).map_err(Error::Temporary)?;
     Ok((rows > 0).then(|| Events { columns: columns.into_iter().collect(), rows }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn pieces_are_read_together_while_there_is_room() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let pieces = [4, 4, 4, 4, 20, 1, 1];
+        for (room, expected) in [
+            (10, &[0..2, 2..4, 4..5, 5..7][..]),
+            (1000, &[0..3, 3..6, 6..7]),
+            (0, &[0..1, 1..2, 2..3, 3..4, 4..5, 5..6, 6..7]),
+        ] {
+            assert_eq!(pool.install(|| together(pieces.into_iter(), room)), expected, "{room}");
+        }
+        assert!(together(std::iter::empty(), 10).is_empty());
+    }
 }

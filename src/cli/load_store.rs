@@ -1,10 +1,11 @@
 //! From a store to a relation that queries run over: the files of the days that are asked for, in memory, or where there are
-//! too many, held apart column by column, or left to Polars' streaming engine. Knows nothing of the queries but the columns they need.
+//! too many, held apart column by column, or left to Polars' streaming engine. Knows nothing of the queries but the columns
+//! they need.
 
 use super::account::Account;
 use super::args::{Bots, Common};
 use super::load::{Loaded, Loader, Plan, is_inside};
-use super::load_parts::Held;
+use super::load_parts::{Held, together};
 use crate::cloud::is_object;
 use crate::engine::relation::Relation;
 use crate::error::Error;
@@ -159,7 +160,8 @@ impl<'a> Reading<'a> {
         let paths: Vec<PathBuf> = parts.iter().enumerate().map(path).collect::<Result<_, Error>>()?;
         let mut pieces = Vec::new();
         for (file, path) in paths.iter().enumerate() {
-            pieces.extend((0..store::pieces(path)?).map(|piece| (file, piece)));
+            let rows = store::pieces(path)?.into_iter().enumerate();
+            pieces.extend(rows.map(|(piece, rows)| Piece { file, piece, rows }));
         }
         Ok(Near { paths, pieces, folder })
     }
@@ -167,16 +169,18 @@ impl<'a> Reading<'a> {
     /// Reads all columns once and holds them apart.
     fn apart(self, options: &Common, near: &Near, mut held: Held) -> Result<Loaded, Error> {
         let names = self.names();
-        let read = |&(file, piece): &(usize, usize)| {
+        let read = |&Piece { file, piece, .. }: &Piece| {
             let mut events = store::read_piece(&near.paths[file], &names, piece)?;
             if self.needed.has("event_date") {
                 derive(&mut events, Wanted::of(["event_date"]));
             }
             Ok(events)
         };
+        let bytes = near.pieces.iter().map(|piece| piece.rows * width(self.needed, NUMBERED) as usize);
+        let together = together(bytes, self.plan.settings.row_bytes.unwrap_or(usize::MAX));
         let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
-        for together in near.pieces.chunks(rayon::current_num_threads()) {
-            let events: Result<Vec<Events>, Error> = together.par_iter().map(read).collect();
+        for together in together {
+            let events: Result<Vec<Events>, Error> = near.pieces[together].par_iter().map(read).collect();
             held.add(&mut loader, events?)?;
         }
         let (relation, apart) = held.finish(&loader)?;
@@ -237,10 +241,16 @@ fn whole(mut pieces: Vec<Events>, names: &[&'static str]) -> Events {
 /// Files of a store on a disk.
 struct Near {
     paths: Vec<PathBuf>,
-    /// By the file's number, and within the file.
-    pieces: Vec<(usize, usize)>,
+    pieces: Vec<Piece>,
     /// Where copies are, which go with it.
     folder: Option<TempDir>,
+}
+
+/// A piece of a file, both by number.
+struct Piece {
+    file: usize,
+    piece: usize,
+    rows: usize,
 }
 
 /// What became of all lines that a store was made from.

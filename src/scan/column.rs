@@ -117,7 +117,12 @@ impl Dictionary {
     /// The text of this code.
     pub fn get(&self, code: u32) -> &str {
         // Only text that was checked to be UTF-8 is ever added.
-        std::str::from_utf8(entry(&self.bytes, &self.ends, code)).unwrap_or_default()
+        std::str::from_utf8(self.text(code)).unwrap_or_default()
+    }
+
+    /// The bytes of this code's text.
+    pub fn text(&self, code: u32) -> &[u8] {
+        entry(&self.bytes, &self.ends, code)
     }
 
     /// The code of this text, if it is there.
@@ -139,6 +144,11 @@ impl Dictionary {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// The bytes of all texts in the order of their codes.
+    pub fn texts(&self) -> impl Iterator<Item = &[u8]> + '_ {
+        (0..self.len() as u32).map(|code| self.text(code))
     }
 
     /// All texts in the order of their codes.
@@ -196,7 +206,7 @@ impl Texts {
         let mut new = vec![NULL; self.dictionary.len()];
         let mut new_code = |code: u32| {
             if code != NULL && new[code as usize] == NULL {
-                new[code as usize] = dictionary.code(self.dictionary.get(code).as_bytes());
+                new[code as usize] = dictionary.code(self.dictionary.text(code));
             }
             if code == NULL { NULL } else { new[code as usize] }
         };
@@ -251,6 +261,16 @@ impl Column {
         self.len() == 0
     }
 
+    /// Makes room for so many more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        match self {
+            Column::Bigint(all) | Column::Timestamp(all) | Column::Date(all) => all.values.reserve(rows),
+            Column::Double(all) => all.values.reserve(rows),
+            Column::Boolean(all) => all.values.reserve(rows),
+            Column::Text(all) => all.codes.reserve(rows),
+        }
+    }
+
     /// Adds the rows of another column of the same type.
     ///
     /// # Panics
@@ -263,8 +283,7 @@ impl Column {
             (Column::Double(all), Column::Double(values)) => all.append(values),
             (Column::Boolean(all), Column::Boolean(values)) => all.append(values),
             (Column::Text(all), Column::Text(texts)) => {
-                let new: Vec<u32> =
-                    texts.dictionary.iter().map(|text| all.dictionary.code(text.as_bytes())).collect();
+                let new: Vec<u32> = texts.dictionary.texts().map(|text| all.dictionary.code(text)).collect();
                 all.append_codes(&texts.codes, &new);
             }
             _ => panic!("a column has one type"),

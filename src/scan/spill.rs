@@ -107,8 +107,8 @@ impl Spill {
     /// The part of each row: by a hash of its text, which is the same in every thread.
     fn places(&self, texts: &Texts) -> Vec<u16> {
         let hasher = foldhash::fast::FixedState::default();
-        let of_text = |text: &str| (hasher.hash_one(text) % self.parts as u64) as u16;
-        let by_code: Vec<u16> = texts.dictionary.iter().map(of_text).collect();
+        let of_text = |text: &[u8]| (hasher.hash_one(text) % self.parts as u64) as u16;
+        let by_code: Vec<u16> = texts.dictionary.texts().map(of_text).collect();
         texts.codes.iter().map(|&code| if code == NULL { 0 } else { by_code[code as usize] }).collect()
     }
 
@@ -117,14 +117,23 @@ impl Spill {
     /// # Errors
     /// If they cannot be read.
     pub fn read(&self, part: usize, names: &[&'static str]) -> io::Result<(Named, usize)> {
+        let mut columns: Named = Vec::new();
+        let rows = self.read_behind(part, names, &mut columns)?;
+        Ok((columns, rows))
+    }
+
+    /// The same behind the rows of other parts that these columns have; how many rows are added.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn read_behind(&self, part: usize, names: &[&'static str], columns: &mut Named) -> io::Result<usize> {
         let Part { segments, rows } = self.kept().parts[part].clone();
         let mut bytes = Vec::new();
-        let mut columns: Named = Vec::new();
         for segment in segments {
             self.kept().read(segment, &mut bytes)?;
-            Reader(&bytes).segment(names, &mut columns)?;
+            Reader(&bytes).segment(names, columns)?;
         }
-        Ok((columns, rows))
+        Ok(rows)
     }
 }
 

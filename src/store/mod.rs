@@ -122,11 +122,11 @@ impl Store {
     }
 }
 
-/// How many pieces a file of events that is on a disk can be read in.
+/// The pieces that a file of events on a disk can be read in: how many rows each has.
 ///
 /// # Errors
 /// `Error::Store` where it is gone or damaged.
-pub fn pieces(path: &Path) -> Result<usize, Error> {
+pub fn pieces(path: &Path) -> Result<Vec<usize>, Error> {
     File::open(path).and_then(part::groups).map_err(|source| unreadable(path, &source))
 }
 

@@ -227,12 +227,13 @@ pub fn rows(file: impl ChunkReader + 'static) -> io::Result<u64> {
     Ok(reader.metadata().file_metadata().num_rows() as u64)
 }
 
-/// How many groups of rows a file has.
+/// How many rows each group of a file has.
 ///
 /// # Errors
 /// That it is no Parquet file.
-pub fn groups(file: impl ChunkReader + 'static) -> io::Result<usize> {
-    Ok(SerializedFileReader::new(file).map_err(io::Error::other)?.num_row_groups())
+pub fn groups(file: impl ChunkReader + 'static) -> io::Result<Vec<usize>> {
+    let reader = SerializedFileReader::new(file).map_err(io::Error::other)?;
+    Ok(reader.metadata().row_groups().iter().map(|group| group.num_rows() as usize).collect())
 }
 
 /// The last time in a group whose rows all have one.
@@ -351,7 +352,7 @@ mod tests {
         }
         assert_eq!(group.sorting_columns().map(|columns| columns.len()), Some(1));
         let group = |number| read_group(file.try_clone().unwrap(), &names, number).unwrap();
-        assert_eq!(groups(file.try_clone().unwrap()).unwrap(), 2);
+        assert_eq!(groups(file.try_clone().unwrap()).unwrap(), [GROUP, 10]);
         assert_eq!((group(0).rows, group(1).rows), (GROUP, 10));
         assert_eq!(group(1).integers("user_id").get(9), back.integers("user_id").get(GROUP + 9));
         // The first group, reversed, holds the last times.

@@ -1,6 +1,6 @@
 //! The bytes of a segment become columns again. Knows nothing of files.
 
-use super::super::column::{Bits, Column, Texts, Values};
+use super::super::column::{Bits, Column, NULL, Texts, Values};
 use super::Named;
 use std::io;
 
@@ -23,18 +23,26 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(*word) as usize)
     }
 
-    /// As they were written: the least, the width of the others' differences from it, these.
-    fn numbers(&mut self, count: usize) -> io::Result<Vec<u64>> {
+    /// Adds as many values as were written, each made of its number: the least, the width of the others' differences from it,
+    /// these.
+    fn numbers<T: Copy>(
+        &mut self,
+        count: usize,
+        values: &mut Vec<T>,
+        value: impl Fn(u64) -> T,
+    ) -> io::Result<()> {
         let least = self.number()? as u64;
         let width = usize::from(self.byte()?);
         let bytes = self.take(count * width)?;
-        Ok(match width {
-            0 => vec![least; count],
-            1 => bytes.iter().map(|&byte| least + u64::from(byte)).collect(),
-            2 => words(bytes).map(|word| least + u64::from(u16::from_le_bytes(word))).collect(),
-            4 => words(bytes).map(|word| least + u64::from(u32::from_le_bytes(word))).collect(),
-            _ => words(bytes).map(|word| least + u64::from_le_bytes(word)).collect(),
-        })
+        let value = |difference: u64| value(least + difference);
+        match width {
+            0 => values.extend(std::iter::repeat_n(value(0), count)),
+            1 => values.extend(bytes.iter().map(|&byte| value(byte.into()))),
+            2 => values.extend(words(bytes).map(|word| value(u16::from_le_bytes(word).into()))),
+            4 => values.extend(words(bytes).map(|word| value(u32::from_le_bytes(word).into()))),
+            _ => values.extend(words(bytes).map(|word| value(u64::from_le_bytes(word)))),
+        }
+        Ok(())
     }
 
     /// One segment's columns of these names, behind those that are there.
@@ -45,44 +53,68 @@ impl<'a> Reader<'a> {
             let length = self.number()?;
             let mut bytes = Reader(self.take(length)?);
             let Some(&name) = names.iter().find(|known| known.as_bytes() == name) else { continue };
-            let column = bytes.column()?;
+            let (rows, tag) = (bytes.number()?, bytes.byte()?);
             match columns.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, all)) => all.append(&column),
-                None => columns.push((name, column)),
+                Some((_, all)) => bytes.column(rows, all)?,
+                None => {
+                    let mut all = no_rows(tag);
+                    bytes.column(rows, &mut all)?;
+                    columns.push((name, all));
+                }
             }
         }
         Ok(())
     }
 
-    fn column(&mut self) -> io::Result<Column> {
-        let rows = self.number()?;
-        Ok(match self.byte()? {
-            0 => Column::Bigint(self.values(rows, |bits| bits as i64)?),
-            1 => Column::Timestamp(self.values(rows, |bits| bits as i64)?),
-            2 => Column::Date(self.values(rows, |bits| bits as i64)?),
-            3 => Column::Double(self.values(rows, f64::from_bits)?),
-            4 => Column::Boolean(self.values(rows, |bits| bits != 0)?),
-            _ => Column::Text(self.texts(rows)?),
-        })
-    }
-
-    fn values<T: Copy + Default>(&mut self, rows: usize, value: impl Fn(u64) -> T) -> io::Result<Values<T>> {
-        let values: Vec<T> = self.numbers(rows)?.into_iter().map(value).collect();
-        if self.byte()? == 1 {
-            return Ok(Values::all(values));
+    /// So many rows of a column behind those that it has.
+    fn column(&mut self, rows: usize, all: &mut Column) -> io::Result<()> {
+        match all {
+            Column::Bigint(all) | Column::Timestamp(all) | Column::Date(all) => {
+                self.values(rows, all, |bits| bits as i64)
+            }
+            Column::Double(all) => self.values(rows, all, f64::from_bits),
+            Column::Boolean(all) => self.values(rows, all, |bits| bits != 0),
+            Column::Text(all) => self.texts(rows, all),
         }
-        let valid = Bits::from_bytes(self.take(rows.div_ceil(64) * 8)?, rows);
-        Ok(Values { values, valid })
     }
 
-    fn texts(&mut self, rows: usize) -> io::Result<Texts> {
-        let mut texts = Texts::default();
+    fn values<T: Copy + Default>(
+        &mut self,
+        rows: usize,
+        all: &mut Values<T>,
+        value: impl Fn(u64) -> T,
+    ) -> io::Result<()> {
+        self.numbers(rows, &mut all.values, value)?;
+        let is_whole = self.byte()? == 1;
+        let valid = if is_whole {
+            Bits::ones(rows)
+        } else {
+            Bits::from_bytes(self.take(rows.div_ceil(64) * 8)?, rows)
+        };
+        all.valid.append(&valid);
+        Ok(())
+    }
+
+    fn texts(&mut self, rows: usize, all: &mut Texts) -> io::Result<()> {
+        // What was written for null, then for each text.
+        let mut codes = vec![NULL];
         for _ in 0..self.number()? {
             let length = self.number()?;
-            texts.dictionary.code(self.take(length)?);
+            codes.push(all.dictionary.code(self.take(length)?));
         }
-        texts.codes = self.numbers(rows)?.into_iter().map(|code| (code as u32).wrapping_sub(1)).collect();
-        Ok(texts)
+        self.numbers(rows, &mut all.codes, |code| codes.get(code as usize).copied().unwrap_or(NULL))
+    }
+}
+
+/// A column of the type that is written as this tag.
+fn no_rows(tag: u8) -> Column {
+    match tag {
+        0 => Column::Bigint(Values::default()),
+        1 => Column::Timestamp(Values::default()),
+        2 => Column::Date(Values::default()),
+        3 => Column::Double(Values::default()),
+        4 => Column::Boolean(Values::default()),
+        _ => Column::Text(Texts::default()),
     }
 }
 

@@ -169,9 +169,9 @@ fn write_texts(codes: &[u32], texts: &Texts, new_codes: &mut [u32], bytes: &mut 
     used.iter().for_each(|&code| new_codes[code as usize] = NULL);
     write_number(used.len() as u64, bytes);
     for code in used {
-        let text = texts.dictionary.get(code);
+        let text = texts.dictionary.text(code);
         write_number(text.len() as u64, bytes);
-        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(text);
     }
     // Null becomes 0.
     write_numbers(&codes, |code| u64::from(code.wrapping_add(1)), bytes);
