@@ -17,7 +17,7 @@ use crate::schema::{self, Type};
 use crate::store::{self, Day, Manifest, Part, Store, no_events};
 use rayon::prelude::*;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// What is read of a store.
@@ -75,10 +75,13 @@ fn load_once(options: &Common, plan: &Plan, store: &Store) -> Result<Loaded, Err
         return reading.in_memory(options, &parts);
     }
     let near = reading.near(&parts)?;
-    match Held::apart(plan, rows as usize, near.pieces.len()).filter(|_| several) {
-        Some(held) => reading.apart(options, &near, held),
-        None => reading.streamed(options, near),
+    if several {
+        let pieces = near.pieces()?;
+        if let Some(held) = Held::apart(plan, rows as usize, pieces.len()) {
+            return reading.apart(options, &pieces, held);
+        }
     }
+    reading.streamed(options, near)
 }
 
 /// The columns that are needed: those of the queries, and those that say which rows they see.
@@ -157,37 +160,32 @@ impl<'a> Reading<'a> {
             None => Ok(self.store.path(*day, part)),
             Some(folder) => self.store.copy(*day, part, &folder.path().join(number.to_string())),
         };
-        let paths: Vec<PathBuf> = parts.iter().enumerate().map(path).collect::<Result<_, Error>>()?;
-        let mut pieces = Vec::new();
-        for (file, path) in paths.iter().enumerate() {
-            let rows = store::pieces(path)?.into_iter().enumerate();
-            pieces.extend(rows.map(|(piece, rows)| Piece { file, piece, rows }));
-        }
-        Ok(Near { paths, pieces, folder })
+        let paths = parts.iter().enumerate().map(path).collect::<Result<_, Error>>()?;
+        Ok(Near { paths, folder })
     }
 
     /// Reads all columns once and holds them apart.
-    fn apart(self, options: &Common, near: &Near, mut held: Held) -> Result<Loaded, Error> {
+    fn apart(self, options: &Common, pieces: &[Piece], mut held: Held) -> Result<Loaded, Error> {
         let names = self.names();
-        let read = |&Piece { file, piece, .. }: &Piece| {
-            let mut events = store::read_piece(&near.paths[file], &names, piece)?;
+        let read = |&Piece { file, number, .. }: &Piece| {
+            let mut events = store::read_piece(file, &names, number)?;
             if self.needed.has("event_date") {
                 derive(&mut events, Wanted::of(["event_date"]));
             }
             Ok(events)
         };
-        let bytes = near.pieces.iter().map(|piece| piece.rows * width(self.needed, NUMBERED) as usize);
+        let bytes = pieces.iter().map(|piece| piece.rows * width(self.needed, NUMBERED) as usize);
         let together = together(bytes, self.plan.settings.row_bytes.unwrap_or(usize::MAX));
         let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
         for together in together {
-            let events: Result<Vec<Events>, Error> = near.pieces[together].par_iter().map(read).collect();
+            let events: Result<Vec<Events>, Error> = pieces[together].par_iter().map(read).collect();
             held.add(&mut loader, events?)?;
         }
         let (relation, apart) = held.finish(&loader)?;
         Ok(Loaded { apart, ..loader.loaded(relation, Vec::new()) })
     }
 
-    fn streamed(self, options: &Common, Near { paths, folder, .. }: Near) -> Result<Loaded, Error> {
+    fn streamed(self, options: &Common, Near { paths, folder }: Near) -> Result<Loaded, Error> {
         let names: Vec<&str> = self.needed.names().collect();
         let mut relation = Relation::of_files(&paths, &names)?.keeping(folder);
         if !self.ranges.is_empty() {
@@ -241,15 +239,26 @@ fn whole(mut pieces: Vec<Events>, names: &[&'static str]) -> Events {
 /// Files of a store on a disk.
 struct Near {
     paths: Vec<PathBuf>,
-    pieces: Vec<Piece>,
     /// Where copies are, which go with it.
     folder: Option<TempDir>,
 }
 
-/// A piece of a file, both by number.
-struct Piece {
-    file: usize,
-    piece: usize,
+impl Near {
+    /// All pieces of the files.
+    fn pieces(&self) -> Result<Vec<Piece<'_>>, Error> {
+        let mut all = Vec::new();
+        for file in &self.paths {
+            let rows = store::pieces(file)?.into_iter().enumerate();
+            all.extend(rows.map(|(number, rows)| Piece { file, number, rows }));
+        }
+        Ok(all)
+    }
+}
+
+/// A piece of a file, and how many rows it has.
+struct Piece<'a> {
+    file: &'a Path,
+    number: usize,
     rows: usize,
 }
 
