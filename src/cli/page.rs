@@ -10,21 +10,20 @@ use crate::error::Error;
 use crate::report::ResultColumn;
 use crate::scan::FileScan;
 use crate::sink::About;
-use crate::sink::page::{Definition, Facts, Headline, Page, Report};
+use crate::sink::page::{Definition, Facts, Headline, Part, Report};
 use polars::prelude::{Column, DataFrame};
 
-/// Adds a report's result to the page, of which the first `rows` rows are in a file of their own.
+/// What the page shows of a report's result, of which the first `rows` rows are in a file of their own.
 ///
 /// # Errors
 /// `Error::Query` for a header that cannot be read, or if Polars gives out.
-pub fn add(
-    page: &mut Page,
+pub fn part(
     question: &Question,
     target: &Target,
     about: &About,
     whole: &DataFrame,
     rows: usize,
-) -> Result<(), Error> {
+) -> Result<Part, Error> {
     // What is not of the catalogue has a title and rows only.
     let header = question.report.as_ref().map(|report| &report.header);
     let definition = |column: &ResultColumn| Definition {
@@ -42,7 +41,7 @@ pub fn add(
         file: target.file_name(&about.name),
         headlines: headlines.unwrap_or_default(),
     };
-    page.add(&report, about, whole, rows).map_err(failed)
+    Part::of(&report, about, whole, rows).map_err(failed)
 }
 
 /// What the page says of the run. Nothing of the clock: the same logs give the same page.

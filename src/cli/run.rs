@@ -21,11 +21,12 @@ use crate::scan::redact::Redaction;
 use crate::scan::stops::Kernel;
 use crate::scan::wanted::Wanted;
 use crate::schema::EVENTS;
-use crate::sink::page::Page;
+use crate::sink::page::{Page, Part};
 use crate::sink::{About, Format};
 use crate::store::Store;
 use clap::{ArgMatches, FromArgMatches};
 use ipnet::IpNet;
+use rayon::prelude::*;
 use std::io::Write;
 use std::ops::Range;
 use std::time::Instant;
@@ -118,14 +119,21 @@ impl Answered {
     /// # Errors
     /// `Error::Write` or `Error::Stdout`; `Error::Query` if Polars gives out.
     pub fn write(&self, options: &Common, target: &Target) -> Result<(), Error> {
-        let mut page = Page::default();
-        for (question, Answer { whole, shown, about }) in &self.given {
+        let write = |(question, Answer { whole, shown, about }): &(Question, Answer)| {
             target.write(shown, about, &question.title)?;
-            if target.has_page() {
-                page::add(&mut page, question, target, about, whole, shown.height())?;
-            }
-        }
+            let part = || page::part(question, target, about, whole, shown.height());
+            target.has_page().then(part).transpose()
+        };
+        let parts: Vec<Option<Part>> = if target.is_folder() {
+            // All that can be written is, and of what cannot the first in order is told.
+            let written: Vec<_> = self.given.par_iter().map(write).collect();
+            written.into_iter().collect::<Result<_, Error>>()?
+        } else {
+            self.given.iter().map(write).collect::<Result<_, Error>>()?
+        };
         if target.has_page() {
+            let mut page = Page::default();
+            parts.into_iter().flatten().for_each(|part| page.add(part));
             let mut facts = page::facts(options, self.loaded.iter().flatten(), &self.account)?;
             facts.accounting = self.accounting.clone().unwrap_or(facts.accounting);
             target.write_page(&page, &facts)?;

@@ -124,6 +124,11 @@ impl Target {
         matches!(self.place, Place::Titled)
     }
 
+    /// Whether each result has a file of its own.
+    pub fn is_folder(&self) -> bool {
+        matches!(self.place, Place::Folder(_))
+    }
+
     /// Whether there is a page beside the files.
     pub fn has_page(&self) -> bool {
         self.page

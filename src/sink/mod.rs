@@ -8,6 +8,7 @@ mod elasticsearch;
 pub mod file;
 mod json;
 mod markdown;
+mod moment;
 pub mod page;
 mod parquet;
 pub mod prometheus;

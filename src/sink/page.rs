@@ -7,10 +7,11 @@ mod headline;
 use std::io::{self, Write};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use plotly::Plot;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::About;
-use super::chart::timeline::moment;
+use super::moment::{Shown, moment};
 use super::readable::{columns, footer, visible};
 use figure::{Figure, figure};
 
@@ -63,39 +64,32 @@ pub struct Facts {
     pub program: String,
 }
 
-/// A page that results are added to.
-#[derive(Default)]
-pub struct Page {
-    /// Label, number, and the report that it is from.
-    tiles: Vec<(String, String, String)>,
-    /// Groups in the order in which they came, each with the names of its reports and what the page shows of them.
-    groups: Vec<(String, Vec<(String, Markup)>)>,
+/// What the page shows of one report.
+pub struct Part {
+    name: String,
+    group: String,
+    /// Labels and numbers for the head of the page.
+    tiles: Vec<(String, String)>,
+    article: Markup,
 }
 
-impl Page {
-    /// Adds a report: `whole` is its result, of which the first `rows` rows are in its file.
+impl Part {
+    /// That of a report: `whole` is its result, of which the first `rows` rows are in its file.
     ///
     /// # Errors
     /// Polars' own, where a column is of a type that it cannot give the cells of.
-    pub fn add(
-        &mut self,
-        report: &Report,
-        about: &About,
-        whole: &DataFrame,
-        rows: usize,
-    ) -> PolarsResult<()> {
+    pub fn of(report: &Report, about: &About, whole: &DataFrame, rows: usize) -> PolarsResult<Part> {
         let name = &about.name;
+        let mut tiles = Vec::new();
         for headline in &report.headlines {
-            if let Some(value) = headline.value(whole)? {
-                self.tiles.push((headline.label.clone(), value, name.clone()));
-            }
+            tiles.extend(headline.value(whole)?.map(|value| (headline.label.clone(), value)));
         }
         let written = whole.head(Some(rows));
         let figure = match &about.chart {
             Some(chart) => figure(chart, &written)?,
             None => None,
         };
-        let part = html! {
+        let article = html! {
             article id=(name) aria-labelledby={ (name) "-title" } {
                 h3 id={ (name) "-title" } { (sentence(report.title)) " " code { (name) } }
                 @if let (Some(figure), Some(chart)) = (&figure, &about.chart) {
@@ -111,21 +105,45 @@ impl Page {
             }
         };
         let group = if report.group.is_empty() { "reports" } else { report.group };
-        match self.groups.iter_mut().find(|(known, _)| known == group) {
-            Some((_, parts)) => parts.push((name.clone(), part)),
-            None => self.groups.push((group.to_owned(), vec![(name.clone(), part)])),
+        Ok(Part { name: name.clone(), group: group.to_owned(), tiles, article })
+    }
+}
+
+/// A page of parts.
+#[derive(Default)]
+pub struct Page {
+    /// Groups in the order in which they came, each with its parts.
+    groups: Vec<Vec<Part>>,
+}
+
+impl Page {
+    /// Adds a part, behind those of its group.
+    pub fn add(&mut self, part: Part) {
+        match self.groups.iter_mut().find(|parts| parts[0].group == part.group) {
+            Some(parts) => parts.push(part),
+            None => self.groups.push(vec![part]),
         }
-        Ok(())
     }
 
-    /// Writes the page. The same results and facts give the same bytes.
+    /// Writes the page. The same parts and facts give the same bytes.
     ///
     /// # Errors
     /// What `out` answers.
     pub fn write(&self, facts: &Facts, out: &mut dyn Write) -> io::Result<()> {
-        let files = table(&facts.files, "Files read", &[]).map_err(io::Error::other)?;
+        const END: &str = "</body></html>";
+        let (page, elements) = rayon::join(|| self.without_scripts(facts), Plot::offline_js_sources);
+        let page = page.map_err(io::Error::other)?.into_string();
+        // The script is most of the page: it is copied no more than must be.
+        let page = page.strip_suffix(END).unwrap_or(&page);
+        let scripts =
+            ["<script>", script(&elements), "</script><script>", include_str!("page/page.js"), "</script>"];
+        [page].iter().chain(&scripts).chain(&[END]).try_for_each(|part| out.write_all(part.as_bytes()))
+    }
+
+    fn without_scripts(&self, facts: &Facts) -> PolarsResult<Markup> {
+        let files = table(&facts.files, "Files read", &[])?;
         let days = days(facts);
-        let page = html! {
+        Ok(html! {
             (DOCTYPE)
             html lang="en" {
                 head {
@@ -148,21 +166,19 @@ impl Page {
                     (self.contents())
                     main #main {
                         (self.headlines())
-                        @for (group, parts) in &self.groups {
+                        @for parts in &self.groups {
+                            @let group = &parts[0].group;
                             section aria-labelledby={ "group-" (anchor(group)) } {
                                 h2 id={ "group-" (anchor(group)) } { (sentence(group)) }
-                                @for (_, part) in parts { (part) }
+                                @for part in parts { (part.article) }
                             }
                         }
                         (about_the_run(facts, &files))
                     }
                     footer { p { "Made by " (facts.program) } }
-                    script { (PreEscaped(plotly())) }
-                    script { (PreEscaped(include_str!("page/page.js"))) }
                 }
             }
-        };
-        out.write_all(page.into_string().as_bytes())
+        })
     }
 
     fn contents(&self) -> Markup {
@@ -170,9 +186,9 @@ impl Page {
             nav aria-label="Reports" {
                 details open {
                     summary { "Reports" }
-                    @for (group, parts) in &self.groups {
-                        p { (sentence(group)) }
-                        ul { @for (name, _) in parts { li { a href={ "#" (name) } { (name) } } } }
+                    @for parts in &self.groups {
+                        p { (sentence(&parts[0].group)) }
+                        ul { @for Part { name, .. } in parts { li { a href={ "#" (name) } { (name) } } } }
                     }
                     p { "This run" }
                     ul { li { a href="#run" { "lines and files" } } }
@@ -183,14 +199,20 @@ impl Page {
 
     fn headlines(&self) -> Markup {
         html! {
-            @if !self.tiles.is_empty() {
+            @if self.parts().any(|part| !part.tiles.is_empty()) {
                 section.tiles aria-label="In short" {
-                    @for (label, value, name) in &self.tiles {
-                        a href={ "#" (name) } { span.label { (label) } " " span.value { (value) } }
+                    @for part in self.parts() {
+                        @for (label, value) in &part.tiles {
+                            a href={ "#" (part.name) } { span.label { (label) } " " span.value { (value) } }
+                        }
                     }
                 }
             }
         }
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.groups.iter().flatten()
     }
 }
 
@@ -198,7 +220,7 @@ impl Page {
 const TITLE: &str = "Activity report";
 
 fn days(facts: &Facts) -> Vec<String> {
-    let times = facts.period.map(|(first, last)| [first, last].map(|time| moment(time, "%Y-%m-%d")));
+    let times = facts.period.map(|(first, last)| [first, last].map(|time| moment(time, Shown::Day)));
     let mut days = times.map(Vec::from).unwrap_or_default();
     days.dedup();
     days
@@ -207,8 +229,8 @@ fn days(facts: &Facts) -> Vec<String> {
 fn period(facts: &Facts) -> Markup {
     html! {
         @if let Some((first, last)) = facts.period {
-            "First event " time { (moment(first, "%Y-%m-%d %H:%M:%S")) } ", last event "
-            time { (moment(last, "%Y-%m-%d %H:%M:%S")) } ". "
+            "First event " time { (moment(first, Shown::Second)) } ", last event "
+            time { (moment(last, Shown::Second)) } ". "
         }
         (facts.accounting) "."
     }
@@ -312,8 +334,7 @@ fn anchor(group: &str) -> String {
 }
 
 /// The script that draws, out of the elements that its crate makes for a page: the other is for formulas.
-fn plotly() -> String {
-    let elements = plotly::Plot::offline_js_sources();
-    let script = elements.split_once('>').and_then(|(_, rest)| rest.split_once("</script>"));
-    script.map_or_else(String::new, |(script, _)| script.to_owned())
+fn script(elements: &str) -> &str {
+    let (_, script) = elements.split_once('>').unwrap_or_default();
+    &script[..memchr::memmem::find(script.as_bytes(), b"</script>").unwrap_or_default()]
 }

@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 
-use chrono::DateTime;
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
 use super::About;
 use super::cells::{Cell, Cells, Kind, cells, kind};
+use super::moment::{Shown, moment};
 
 /// A column as people read it.
 pub struct Readable<'a> {
@@ -107,7 +107,8 @@ impl Readable<'_> {
                 grouped(&format!("{:.1}", value * 100.0)) + " %"
             }
             (Cell::Float(value), Form::Short) => short(value),
-            (Cell::Timestamp(micros), form) => time(micros, form),
+            (Cell::Timestamp(micros), Form::Milliseconds) => moment(micros, Shown::Millisecond),
+            (Cell::Timestamp(micros), _) => moment(micros, Shown::Second),
             (cell @ (Cell::Int(_) | Cell::Number(_)), Form::Grouped) => grouped(&cell.to_string()),
             (cell, _) => visible(&cell.to_string()).into_owned(),
         })
@@ -140,12 +141,6 @@ fn short(value: f64) -> String {
     let decimals = if size < 1.0 { 2 - size.log10().floor() as i32 } else { 3 };
     let text = format!("{value:.*}", decimals as usize);
     grouped(text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-fn time(micros: i64, form: Form) -> String {
-    let pattern = if form == Form::Milliseconds { "%Y-%m-%d %H:%M:%S%.3f" } else { "%Y-%m-%d %H:%M:%S" };
-    DateTime::from_timestamp_micros(micros)
-        .map_or_else(|| micros.to_string(), |moment| moment.format(pattern).to_string())
 }
 
 /// `text` with every character spelt out that a terminal would obey or not show: control characters,

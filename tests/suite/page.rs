@@ -3,7 +3,7 @@
 use crate::chart::frames;
 use crate::harness::{folder_with, run, skip, stdout, text};
 use loganalyze::report;
-use loganalyze::sink::page::{Definition, Facts, Headline, Page, Report};
+use loganalyze::sink::page::{Definition, Facts, Headline, Page, Part, Report};
 use loganalyze::sink::{About, Chart};
 use polars::prelude::*;
 use std::path::Path;
@@ -237,7 +237,7 @@ fn page_of_charts(path: &Path) -> usize {
             file: "rows.csv".into(),
             headlines: if number == 0 { Headline::parse_all("Change = change").unwrap() } else { Vec::new() },
         };
-        page.add(&report, &about, frame, frame.height()).unwrap();
+        page.add(Part::of(&report, &about, frame, frame.height()).unwrap());
     }
     let facts = Facts {
         period: Some((1_741_568_744_107_627, 1_741_568_744_107_627)),

@@ -5,7 +5,8 @@ use polars::prelude::{DataFrame, PolarsResult};
 use super::Chart;
 use super::paint::{Ink, Line, left, right, steps, widest, wrapped};
 use super::points::{Values, values};
-use super::timeline::{Place, Stretches, Timeline, Track, length, moment};
+use super::timeline::{Place, Stretches, Timeline, Track, length};
+use crate::sink::moment::moment;
 
 /// Lines that a time line is high, alone and among several.
 const HIGH: usize = 8;
@@ -61,8 +62,8 @@ fn about(
     stretches: &Stretches,
     places: &[Vec<Place>],
 ) -> String {
-    let pattern = line.pattern();
-    let mut words = vec![format!("{} to {}", moment(line.span.0, pattern), moment(line.span.1, pattern))];
+    let moment = |time: i64| moment(time, line.shown());
+    let mut words = vec![format!("{} to {}", moment(line.span.0), moment(line.span.1))];
     let places = || places.iter().flatten();
     let shared =
         if places().any(|place| place.rows > 1) { ", as high as the largest value in it" } else { "" };
@@ -74,7 +75,7 @@ fn about(
         numbers.reduce(|most, next| if next.3 > most.3 { next } else { most })
     {
         let name = if track.name.is_empty() { String::new() } else { format!(" ({})", track.name) };
-        words.push(format!("most: {} at {}{name}", values.texts[row], moment(time, pattern)));
+        words.push(format!("most: {} at {}{name}", values.texts[row], moment(time)));
     }
     if places().any(|place| place.rows == 0) {
         words.push("╌ no row".into());

@@ -8,8 +8,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Chart;
 use super::paint::widest;
-use super::timeline::{DAY, moment};
+use super::timeline::DAY;
 use crate::sink::cells::{Cell, Kind, cells, kind};
+use crate::sink::moment::{Shown, moment};
 use crate::sink::readable::{Readable, readable};
 
 /// What stands for null.
@@ -81,7 +82,7 @@ fn labels(frame: &DataFrame, name: &str) -> PolarsResult<Vec<(Option<i64>, Strin
         let place = order(cell);
         let known = match place {
             // The midnights would say nothing.
-            Some(time) if days => Some(moment(time, "%Y-%m-%d")),
+            Some(time) if days => Some(moment(time, Shown::Day)),
             place => weekday(name, place).map(str::to_owned),
         };
         (place, known.or(text).unwrap_or_else(|| NONE.into()))

@@ -9,6 +9,7 @@ use polars::prelude::{DataFrame, PolarsResult};
 use super::Chart;
 use super::points::{Values, row_labels};
 use crate::sink::cells::{Cell, cells};
+use crate::sink::moment::{Shown, moment};
 
 /// As many series are kept, those with the largest values.
 const SERIES: usize = 8;
@@ -105,12 +106,12 @@ impl Timeline {
         Ok(Some(Timeline { step: step(chart, timed()), span: (first, last), tracks, left_out, untimed }))
     }
 
-    /// How times are shown that are so far apart: a pattern of chrono's.
-    pub fn pattern(&self) -> &'static str {
+    /// What is shown of times that are so far apart.
+    pub fn shown(&self) -> Shown {
         match (self.step, self.span.0) {
-            (step, first) if step % DAY == 0 && first % DAY == 0 => "%Y-%m-%d",
-            (step, first) if step % MINUTE == 0 && first % MINUTE == 0 => "%Y-%m-%d %H:%M",
-            _ => "%Y-%m-%d %H:%M:%S",
+            (step, first) if step % DAY == 0 && first % DAY == 0 => Shown::Day,
+            (step, first) if step % MINUTE == 0 && first % MINUTE == 0 => Shown::Minute,
+            _ => Shown::Second,
         }
     }
 }
@@ -177,12 +178,6 @@ fn step(chart: &Chart, times: impl Iterator<Item = i64>) -> i64 {
     }
 }
 
-/// A time (microseconds) in a pattern of chrono's.
-pub fn moment(time: i64, pattern: &str) -> String {
-    DateTime::from_timestamp_micros(time)
-        .map_or_else(|| time.to_string(), |time| time.format(pattern).to_string())
-}
-
 /// A stretch of time (microseconds) in words.
 pub fn length(micros: i64) -> String {
     if let Some((_, name)) = ROUND.iter().find(|(length, _)| *length == micros) {
@@ -233,24 +228,23 @@ impl Stretches {
         let end = self.begin.saturating_add(self.length.saturating_mul(self.count as i64));
         let years =
             [self.begin, end].map(|time| DateTime::from_timestamp_micros(time).map(|time| time.year()));
-        let pattern = |length: i64| match length {
-            DAY.. if years[0] == years[1] => ("%m-%d", 5),
-            DAY.. => ("%Y-%m-%d", 10),
-            MINUTE.. => ("%H:%M", 5),
-            _ => ("%H:%M:%S", 8),
+        let form = |length: i64| match length {
+            DAY.. if years[0] == years[1] => (Shown::DayOfYear, 5),
+            DAY.. => (Shown::Day, 10),
+            MINUTE.. => (Shown::MinuteOfDay, 5),
+            _ => (Shown::SecondOfDay, 8),
         };
         let apart = |length: i64| length / self.length * columns as i64;
-        let fits =
-            |&(length, _): &(i64, &str)| length >= self.length && apart(length) >= pattern(length).1 + 2;
+        let fits = |&(length, _): &(i64, &str)| length >= self.length && apart(length) >= form(length).1 + 2;
         let Some(&(length, _)) = ROUND.iter().find(|round| fits(round)) else { return Vec::new() };
         let unit = length.min(DAY);
         let mut time = self.begin.div_euclid(unit).saturating_mul(unit);
         let mut marks = Vec::new();
         while time < end {
             let midnight = time.rem_euclid(DAY) == 0 && length >= MINUTE;
-            let pattern = if midnight { pattern(length.max(DAY)) } else { pattern(length) };
+            let (shown, _) = if midnight { form(length.max(DAY)) } else { form(length) };
             if time >= self.begin {
-                marks.push((self.at(time) * columns, moment(time, pattern.0)));
+                marks.push((self.at(time) * columns, moment(time, shown)));
             }
             time = time.saturating_add(length);
         }

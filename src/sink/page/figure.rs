@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::sink::chart::paint::{cut, widest};
 use crate::sink::chart::points::{Grid, Values, row_labels, values};
-use crate::sink::chart::timeline::{DAY, Stretches, Timeline, length, moment};
+use crate::sink::chart::timeline::{DAY, Stretches, Timeline, length};
 use crate::sink::chart::{Chart, Kind};
+use crate::sink::moment::{Shown, moment};
 
 /// As many bars, and rows and columns of a heat map, are drawn, the first.
 const BARS: usize = 30;
@@ -129,10 +130,12 @@ fn line(chart: &Chart, frame: &DataFrame) -> PolarsResult<Option<Figure>> {
     let values = values(chart, frame)?;
     let Some(timeline) = Timeline::of(chart, frame, &values)? else { return Ok(None) };
     let stretches = Stretches::of(&timeline, POINTS);
-    let pattern = timeline.pattern();
     let times: Vec<i64> = (0..stretches.count as i64)
         .map(|at| stretches.begin.saturating_add(at.saturating_mul(stretches.length)))
         .collect();
+    let shown = timeline.shown();
+    let labels: Vec<String> = times.iter().map(|&time| moment(time, shown)).collect();
+    let begins: Value = times.iter().map(|&time| moment(time, Shown::Microsecond)).collect();
     let several = !chart.series.is_empty();
     let bare = several || stretches.count > NUMBERED;
     let mut shared = false;
@@ -142,18 +145,18 @@ fn line(chart: &Chart, frame: &DataFrame) -> PolarsResult<Option<Figure>> {
         .map(|track| {
             let places = track.places(&stretches, &values);
             shared |= places.iter().any(|place| place.rows > 1);
-            let text = |(&time, row): (&i64, Option<usize>)| {
-                let label = format!("{}  {}", moment(time, pattern), track.name);
+            let text = |(label, row): (&String, Option<usize>)| {
+                let label = format!("{label}  {}", track.name);
                 row.map(|row| hover(&label, chart, &values.texts[row]))
             };
             let rows = || places.iter().map(|place| place.largest);
             json!({
                 // A filled line would fill gaps.
                 "type": if several { "scatter" } else { "bar" }, "mode": "lines+markers", "name": plain(&track.name),
-                "x": times.iter().map(|&time| moment(time, "%Y-%m-%d %H:%M:%S%.f")).collect::<Value>(),
+                "x": begins,
                 "y": rows().map(|row| row.and_then(|row| values.numbers[row])).collect::<Vec<_>>(),
                 "text": if bare { json!(null) } else { rows().map(|row| row.map_or_else(String::new, |row| plain(&values.texts[row]))).collect::<Value>() },
-                "textposition": if several { "top center" } else { "auto" }, "textangle": 0, "hoverinfo": "text", "hovertext": times.iter().zip(rows()).map(text).collect::<Vec<_>>(),
+                "textposition": if several { "top center" } else { "auto" }, "textangle": 0, "hoverinfo": "text", "hovertext": labels.iter().zip(rows()).map(text).collect::<Vec<_>>(),
                 "marker": if several { json!({ "size": if stretches.count > 100 { 3 } else { 6 } }) } else { json!({}) },
             })
         })
@@ -161,7 +164,7 @@ fn line(chart: &Chart, frame: &DataFrame) -> PolarsResult<Option<Figure>> {
     let mut xaxis = json!({ "type": "date", "automargin": true, "showgrid": false });
     if stretches.length >= DAY && stretches.count <= DAYS {
         // Left to itself, plotly would mark noons.
-        xaxis["tick0"] = json!(moment(stretches.begin, "%Y-%m-%d"));
+        xaxis["tick0"] = json!(moment(stretches.begin, Shown::Day));
         xaxis["dtick"] = json!(stretches.length / 1000);
     }
     let plot = json!({
