@@ -124,7 +124,7 @@ pub const COLUMNS: &[Column] = &[
     neighbours("paired", Boolean, &["timestamp", "event_type", "kind", "client", "process_time"], "true for a request line whose action has a line of its own: count NOT paired to count actions once"),
     neighbours("visitor_id", Text, &["timestamp", "event_type", "session_id", "client"], "short hash of the visitor, first requests and log-outs joined; null where nobody can be named"),
     neighbours("visitor_first_seen", Timestamp, &["timestamp", "visitor_id"], "when the visitor's first event in the logs happened, also if --since leaves that out"),
-    neighbours("session_number", Bigint, &["timestamp", "kind", "visitor_id", "path"], "the visitor's how-manieth session, from 1; a new one begins after a pause of more than --gap, 30 minutes unless told otherwise"),
+    neighbours("session_number", Bigint, &["timestamp", "kind", "visitor_id", "path"], "the number of the visitor's session, from 1; a new one begins after a pause of more than --gap, 30 minutes unless told otherwise; null for a session that began before --since"),
     key("session_id", Session, "", "short hash of the id inside the session cookie, or no_session, unknown; a cookie is never shown"),
     key("user_id", Bigint, "", "the logged-in user"),
     event("product", Bigint, "", &["entity_type", "entity_id", "product_id"], "the product: entity_id of entity_type product, or else product_id"),

@@ -12,7 +12,7 @@ use crate::engine::relation::Relation;
 use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::column::{Column, NULL};
-use crate::events::{Events, Sessions, derive, derive_of_visitors};
+use crate::events::{Begun, Events, Sessions, derive, derive_of_visitors};
 use crate::input::LogFile;
 use crate::scan::wanted::Wanted;
 use crate::scan::{FileScan, Scanned, Settings, scan};
@@ -120,6 +120,8 @@ pub struct Loader<'a> {
     pub plan: &'a Plan<'a>,
     ranges: Vec<Range<i64>>,
     pub wanted: Wanted,
+    /// The sessions that began before the events' times do, if they are not to be found among the events.
+    pub begun: Option<Begun>,
     /// What replaces personal data, if it is to be replaced.
     pub pii: Option<pii::Hasher>,
     pub quality: Quality,
@@ -137,7 +139,8 @@ impl<'a> Loader<'a> {
             plan,
             ranges,
             wanted,
-            pii: options.hash_pii.then(pii::Hasher::new),
+            begun: None,
+            pii: options.hash_pii.then(|| pii::Hasher::new(&options.redact)),
             quality: Quality::new(0),
             span: None,
             mode: options.bots,
@@ -179,6 +182,7 @@ impl<'a> Loader<'a> {
     /// The events as queries may see them, with what is still to be [noted](Loader::note).
     pub fn kept(&self, mut events: Events) -> (Kept, Notes) {
         let (mut keep, bots) = self.keep(&events);
+        self.hide_begun(&mut events);
         if let Some(pii) = &self.pii {
             pii.hash(&mut events);
         }
@@ -196,6 +200,21 @@ impl<'a> Loader<'a> {
             }
         }
         (Kept { events, keep }, Notes { span, bots })
+    }
+
+    /// Takes the numbers of sessions that began before the times that are asked for.
+    fn hide_begun(&self, events: &mut Events) {
+        if self.ranges.is_empty() || !self.plan.columns.has("session_number") {
+            return;
+        }
+        match &self.begun {
+            Some(begun) => begun.hide(events),
+            None => {
+                let mut begun = Begun::before(&self.ranges);
+                begun.add(events, self.plan.sessions.gap);
+                begun.hide(events);
+            }
+        }
     }
 
     /// Remembers what was said of these events beside them.

@@ -10,7 +10,7 @@ use crate::cloud::is_object;
 use crate::engine::relation::Relation;
 use crate::error::Error;
 use crate::events::column::Column;
-use crate::events::{Events, Sessions, derive, derive_of_visitors};
+use crate::events::{Begun, Events, Sessions, derive, derive_of_visitors};
 use crate::scan::reject::{Reason, Tally};
 use crate::scan::wanted::Wanted;
 use crate::schema::{self, Type};
@@ -36,26 +36,12 @@ struct Reading<'a> {
 /// # Errors
 /// `Error::Store` for a file that cannot be read.
 pub fn load(options: &Common, plan: &Plan, store: &Store, account: &mut Account) -> Result<Loaded, Error> {
-    let mut store = store.clone();
-    loop {
-        match load_once(options, plan, &store) {
-            Ok(loaded) => {
-                account.add_store(&store);
-                return Ok(loaded);
-            }
-            // Files that a run has just replaced are gone; those that took their places are there.
-            Err(error) => {
-                let now = Store::open(&store.folder)?;
-                if now.manifest.commits == store.manifest.commits {
-                    return Err(error);
-                }
-                store = now;
-            }
-        }
-    }
+    let loaded = loaded(options, plan, store)?;
+    account.add_store(store);
+    Ok(loaded)
 }
 
-fn load_once(options: &Common, plan: &Plan, store: &Store) -> Result<Loaded, Error> {
+fn loaded(options: &Common, plan: &Plan, store: &Store) -> Result<Loaded, Error> {
     let recount = plan.columns.has("session_number") && plan.sessions != Sessions::DEFAULT;
     let spans = || store.manifest.days.values().filter_map(|files| files.span);
     let whole = spans().map(|span| span.0).min().zip(spans().map(|span| span.1).max());
@@ -97,8 +83,14 @@ fn needed(plan: &Plan, options: &Common, recount: bool) -> Wanted {
             needed = needed.or(Wanted::of([name]));
         }
     }
+    if plan.columns.has("session_number") && plan.cut.is_some() {
+        needed = needed.or(Wanted::of(OF_SESSIONS));
+    }
     if recount { needed.or(Wanted::of(["timestamp", "kind", "visitor_id", "path"])) } else { needed }
 }
+
+/// What tells which sessions began before a time.
+const OF_SESSIONS: [&str; 3] = ["timestamp", "visitor_id", "session_number"];
 
 /// About how many bytes a text takes in memory: its number and a share of its dictionary, or a view and a share.
 const NUMBERED: u64 = 12;
@@ -117,15 +109,39 @@ fn width(columns: Wanted, text: u64) -> u64 {
 impl<'a> Reading<'a> {
     /// The files of the days that are asked for.
     fn parts(&self) -> Vec<(Day, &'a Part)> {
-        let inside = |day: Day| match (day.begin(), Day(day.0.map(|day| day + 1)).begin()) {
-            _ if self.ranges.is_empty() || self.recount => true,
-            (Some(begin), Some(end)) => {
-                self.ranges.iter().any(|range| range.start < end && begin < range.end)
-            }
+        if self.ranges.is_empty() || self.recount {
+            self.parts_of(|_| true)
+        } else {
+            self.parts_in(&self.ranges)
+        }
+    }
+
+    /// The files of the days of these times.
+    fn parts_in(&self, ranges: &[Range<i64>]) -> Vec<(Day, &'a Part)> {
+        self.parts_of(|day| match (day.begin(), Day(day.0.map(|day| day + 1)).begin()) {
+            (Some(begin), Some(end)) => ranges.iter().any(|range| range.start < end && begin < range.end),
             _ => false,
-        };
-        let days = self.store.manifest.days.iter().filter(|(day, _)| inside(**day));
+        })
+    }
+
+    fn parts_of(&self, are: impl Fn(Day) -> bool) -> Vec<(Day, &'a Part)> {
+        let days = self.store.manifest.days.iter().filter(|(day, _)| are(**day));
         days.flat_map(|(day, files)| files.parts.iter().map(|part| (*day, part))).collect()
+    }
+
+    /// The sessions that began before the times that are asked for, if they are the store's and asked for.
+    fn begun(&self) -> Result<Option<Begun>, Error> {
+        if self.ranges.is_empty() || self.recount || !self.plan.columns.has("session_number") {
+            return Ok(None);
+        }
+        let gap = self.plan.sessions.gap;
+        let before = |range: &Range<i64>| range.start.saturating_sub(gap)..range.start;
+        let before: Vec<Range<i64>> = self.ranges.iter().map(before).collect();
+        let mut begun = Begun::before(&self.ranges);
+        for (day, part) in self.parts_in(&before) {
+            begun.add(&self.store.read(day, part, &OF_SESSIONS, None)?, gap);
+        }
+        Ok(Some(begun))
     }
 
     /// The columns to read from files.
@@ -144,7 +160,9 @@ impl<'a> Reading<'a> {
         if self.recount {
             derive_of_visitors(&mut events, Wanted::of(["session_number"]), self.plan.sessions);
         }
+        let begun = self.begun()?;
         let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
+        loader.begun = begun;
         let relation = Relation::in_memory(loader.frame(events)?);
         Ok(loader.loaded(relation, Vec::new()))
     }
@@ -176,7 +194,10 @@ impl<'a> Reading<'a> {
         };
         let bytes = pieces.iter().map(|piece| piece.rows * width(self.needed, NUMBERED) as usize);
         let together = together(bytes, self.plan.settings.row_bytes.unwrap_or(usize::MAX));
-        let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
+        let begun = self.begun()?;
+        let ranges = self.ranges.clone();
+        let mut loader = Loader::new(self.plan, options, ranges, self.needed);
+        loader.begun = begun;
         for together in together {
             let events: Result<Vec<Events>, Error> = pieces[together].par_iter().map(read).collect();
             held.add(&mut loader, events?)?;
@@ -190,6 +211,9 @@ impl<'a> Reading<'a> {
         let mut relation = Relation::of_files(&paths, &names)?.keeping(folder);
         if !self.ranges.is_empty() {
             relation = relation.within_any(&self.ranges);
+        }
+        if let Some(begun) = self.begun()? {
+            relation = relation.without_sessions(&begun)?;
         }
         if !self.plan.allow.is_empty() {
             let networks = self.plan.allow;

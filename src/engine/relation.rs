@@ -5,6 +5,7 @@ use super::aggregate::Answered;
 use super::polars::data_type;
 use super::suffice::categories_that_suffice;
 use crate::error::Error;
+use crate::events::Begun;
 use crate::schema::Type;
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -200,6 +201,37 @@ impl Relation {
         Ok(self.map(|events| events.join(those.clone().lazy(), on(), on(), JoinArgs::new(JoinType::Anti))))
     }
 
+    /// The events without the numbers of these sessions; the relation must have the columns `timestamp`, `visitor_id` and
+    /// `session_number`.
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    pub fn without_sessions(&self, begun: &Begun) -> Result<Relation, Error> {
+        let failed = |error| Error::Query(format!("sessions cannot be told apart: {error}"));
+        let mut relation = self.clone();
+        for (range, sessions) in begun.of_ranges() {
+            let visitors: Vec<&str> = sessions.iter().map(|(visitor, _)| visitor.as_str()).collect();
+            let numbers: Vec<i64> = sessions.iter().map(|(_, number)| *number).collect();
+            let columns = vec![
+                Column::new("visitor_id".into(), visitors),
+                Column::new("session_number".into(), numbers),
+                Column::new(BEGUN.into(), vec![true; sessions.len()]),
+            ];
+            let sessions = DataFrame::new(sessions.len(), columns).map_err(failed)?;
+            let on = || [col("visitor_id"), col("session_number")];
+            let hidden = when(col(BEGUN).and(inside(range))).then(lit(NULL)).otherwise(col("session_number"));
+            relation = relation.map(|events| {
+                let joined = events.join(sessions.clone().lazy(), on(), on(), JoinArgs::new(JoinType::Left));
+                joined.with_columns([hidden.clone().alias("session_number")]).drop(by_name(
+                    [BEGUN],
+                    true,
+                    false,
+                ))
+            });
+        }
+        Ok(relation)
+    }
+
     /// The events with other texts in these columns, where they have them.
     pub fn with_texts(
         &self,
@@ -253,6 +285,9 @@ pub(super) fn with_strings(mut rows: DataFrame) -> PolarsResult<DataFrame> {
     }
     Ok(rows)
 }
+
+/// Whether an event's session began before the time that is asked for.
+const BEGUN: &str = "begun before";
 
 /// Whether an event is of this time, microseconds.
 fn inside(range: &Range<i64>) -> Expr {

@@ -9,7 +9,7 @@ mod what;
 mod whence;
 
 pub use crate::scan::column;
-pub use sessions::{Before, Sessions, first_seen};
+pub use sessions::{Before, Begun, Sessions, first_seen};
 pub use visitors::{JOIN_SOURCES, Join, Joined, Named, Renaming, named};
 
 use crate::scan::column::{Column, Texts, Values};

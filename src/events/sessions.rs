@@ -3,8 +3,10 @@
 
 use super::{Events, rows_by_group};
 use crate::scan::builder::KINDS;
-use crate::scan::column::{NULL, Values};
+use crate::scan::column::{Column, NULL, Values};
 use crate::scan::time::{DAY, SECOND};
+use std::collections::HashSet;
+use std::ops::Range;
 
 /// What makes a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,71 @@ impl Sessions {
             }
         }
         numbers.into_iter().collect()
+    }
+}
+
+/// Visitors and the numbers of their sessions.
+type Numbered<V> = HashSet<(V, i64)>;
+
+/// Sessions that had begun before a range of time does: what is left of them in there is no session that one could count, for
+/// a session belongs to the time when it began.
+#[derive(Debug, Clone, Default)]
+pub struct Begun {
+    /// For each range, microseconds, visitors and the numbers of their sessions.
+    ranges: Vec<(Range<i64>, Numbered<String>)>,
+}
+
+impl Begun {
+    /// Those of these ranges, of which none is known yet.
+    pub fn before(ranges: &[Range<i64>]) -> Begun {
+        Begun { ranges: ranges.iter().map(|range| (range.clone(), HashSet::new())).collect() }
+    }
+
+    /// Adds the sessions of events that happened less than this gap, microseconds, before a range begins: others cannot go on
+    /// in there.
+    pub fn add(&mut self, events: &Events, gap: i64) {
+        let (visitors, numbers) = (events.texts("visitor_id"), events.integers("session_number"));
+        let times = events.times("timestamp");
+        for (range, begun) in &mut self.ranges {
+            let before = range.start.saturating_sub(gap)..range.start;
+            for (row, time) in times.iter().enumerate() {
+                if let Some(time) = time
+                    && before.contains(&time)
+                    && let (Some(visitor), Some(number)) = (visitors.get(row), numbers.get(row))
+                {
+                    begun.insert((visitor.to_owned(), number));
+                }
+            }
+        }
+    }
+
+    /// Takes these sessions' numbers from the events in the range.
+    pub fn hide(&self, events: &mut Events) {
+        let (visitors, numbers) = (events.texts("visitor_id"), events.integers("session_number"));
+        let times = events.times("timestamp");
+        let coded = |(visitor, number): &(String, i64)| Some((visitors.dictionary.find(visitor)?, *number));
+        let begun: Vec<(&Range<i64>, Numbered<u32>)> = self
+            .of_ranges()
+            .map(|(range, sessions)| (range, sessions.iter().filter_map(coded).collect()))
+            .collect();
+        if begun.iter().all(|(_, sessions)| sessions.is_empty()) {
+            return;
+        }
+        let shown = |row: usize| {
+            let (number, time) = (numbers.get(row)?, times.get(row)?);
+            let session = (visitors.codes[row], number);
+            let hidden = |(range, sessions): &(&Range<i64>, Numbered<u32>)| {
+                range.contains(&time) && sessions.contains(&session)
+            };
+            (!begun.iter().any(hidden)).then_some(number)
+        };
+        let numbers = (0..events.rows).map(shown).collect();
+        events.columns.insert("session_number", Column::Bigint(numbers));
+    }
+
+    /// The ranges in which there are such sessions, with their visitors and numbers.
+    pub fn of_ranges(&self) -> impl Iterator<Item = (&Range<i64>, &Numbered<String>)> {
+        self.ranges.iter().filter(|(_, begun)| !begun.is_empty()).map(|(range, begun)| (range, begun))
     }
 }
 

@@ -87,3 +87,46 @@ fn a_visitor_who_came_before_the_period_is_not_new_in_it() {
         "timestamp,first\n2025-03-12T09:00:00,2025-03-10T09:00:00\n2025-03-12T10:00:00,2025-03-12T10:00:00\n"
     );
 }
+
+#[test]
+fn a_session_that_began_before_the_period_is_none_in_it() {
+    let folder = log(&[
+        ("10T23:50:00", "a1", "x"),
+        ("10T23:55:00", "a1", "x"),
+        ("11T00:05:00", "a1", "x"),
+        ("11T00:10:00", "b2", "y"),
+        ("11T09:00:00", "a1", "x"),
+        ("12T09:00:00", "a1", "x"),
+    ]);
+    let lake = tempfile::tempdir().unwrap();
+    assert_eq!(
+        run(["ingest", text(folder.path()), "--store", text(lake.path()), "--max-rejects", "0"]).code,
+        0
+    );
+    let range = ["--since", "2025-03-11", "--until", "2025-03-12"];
+    let sources = [&[text(folder.path())][..], &["--store", text(lake.path())]];
+    for source in sources {
+        for more in [&[][..], &["--memory-limit", "6"], &["--gap", "20m"]] {
+            let of = |report: &str| stdout([&[report], source, &range, more].concat());
+            assert!(
+                of("sessions").ends_with("\n2025-03-11,2,2,2,1.0,2,1.0,0.0,0.0\n"),
+                "{source:?} {more:?}"
+            );
+            // Who came and what was shown is counted all the same.
+            assert!(of("audience").ends_with("\n2025-03-11T00:00:00,2,1,0,2,3\n"), "{source:?} {more:?}");
+            assert!(of("entry-exit").ends_with("\n/,2,2,2,2,1.0,2,1.0\n"), "{source:?} {more:?}");
+            let several = ["report", "--only", "sessions,audience", "--format", "markdown"];
+            let both = stdout([&several, source, &range, more].concat());
+            assert!(
+                both.contains("| 2025-03-11 | 2 |") || both.contains("2025-03-11 |        2 |"),
+                "{both}"
+            );
+        }
+        let compared = ["compare", "sessions", "--with", "previous", "--metric", "sessions"];
+        let compared = stdout([&compared, source, &range].concat());
+        assert!(compared.contains(",sessions,2,1,1,1.0"), "{compared}");
+    }
+    // A shorter pause ends the session before midnight.
+    let apart = ["sessions", text(folder.path()), "--gap", "5m"];
+    assert!(stdout([&apart[..], &range].concat()).contains("\n2025-03-11,3,"));
+}
