@@ -22,6 +22,7 @@ const TIMESTAMP: Field = Field::of("timestamp");
 const EVENT_TYPE: Field = Field::of("event_type");
 const RESPONSE_STATUS: Field = Field::of("response_status");
 const METHOD: Field = Field::of("method");
+const MESSAGE: Field = Field::of("message");
 const IP_ADDRESS: Field = Field::of("ip_address");
 const USER_AGENT: Field = Field::of("user_agent");
 const IDS: [Field; 3] = [Field::of("entity_id"), Field::of("product_id"), Field::of("user_id")];
@@ -309,6 +310,10 @@ impl Plan {
             Type::Session => cookies.code(text, row, &mut self.dictionary),
             Type::Url => match std::str::from_utf8(text) {
                 Ok(url) => self.dictionary.code(settings.redaction.url(url).as_bytes()),
+                Err(_) => NULL,
+            },
+            _ if self.field == MESSAGE => match std::str::from_utf8(text) {
+                Ok(text) => self.dictionary.code(settings.redaction.text(text).as_bytes()),
                 Err(_) => NULL,
             },
             _ => self.recent.code(text, &mut self.dictionary),

@@ -5,6 +5,7 @@ mod text;
 
 use super::json::unescape;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// What stands where a secret was.
 pub const REDACTED: &str = "[redacted]";
@@ -31,6 +32,10 @@ pub const SENSITIVE: &[&str] = &[
     "postal",
 ];
 
+/// A key that is one of these, in any case, holds a secret.
+const SENSITIVE_WHOLE: &[&str] =
+    &["pass", "pin", "otp", "auth", "sid", "sig", "key", "apikey", "api_key", "access_key", "비밀번호"];
+
 /// Also taken out of `args` and `form` with `--hash-pii`.
 const PERSONAL: &[&str] = &["email", "e_mail", "user", "login", "name"];
 
@@ -56,7 +61,7 @@ impl Redaction {
 
     fn is_sensitive(&self, key: &[u8]) -> bool {
         let key = String::from_utf8_lossy(key).to_lowercase();
-        self.names.iter().any(|name| key.contains(name.as_str()))
+        SENSITIVE_WHOLE.contains(&key.as_str()) || self.names.iter().any(|name| key.contains(name.as_str()))
     }
 
     /// Appends a JSON value (already checked) to `out`, the values of sensitive keys replaced at any depth.
@@ -73,6 +78,13 @@ impl Redaction {
             out.extend_from_slice(&value[at..end]);
             let behind = skip_space(value, end);
             if value.get(behind) != Some(&b':') {
+                key.clear();
+                unescape(&value[at + 1..end - 1], &mut key);
+                if let Some(safe) = std::str::from_utf8(&key).ok().and_then(|text| self.nested(text)) {
+                    out.truncate(out.len() - (end - at));
+                    // Writing to memory cannot fail.
+                    _ = serde_json::to_writer(&mut *out, &safe);
+                }
                 at = end;
                 continue;
             }
@@ -88,8 +100,38 @@ impl Redaction {
         }
     }
 
-    /// A path or URL, the values of sensitive query parameters replaced.
+    /// A text that is a URL or JSON itself, without what is secret there; `None` if nothing is.
+    fn nested(&self, text: &str) -> Option<String> {
+        if text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+            let mut safe = Vec::new();
+            self.json(text.as_bytes(), &mut safe);
+            return String::from_utf8(safe).ok().filter(|safe| safe != text);
+        }
+        match self.url(text) {
+            Cow::Owned(safe) => Some(safe),
+            Cow::Borrowed(_) => None,
+        }
+    }
+
+    /// A path or URL, the values of sensitive query parameters replaced, and who it logs in. A value that is a URL with such
+    /// parameters itself is replaced, too.
     pub fn url<'a>(&self, url: &'a str) -> Cow<'a, str> {
+        match userinfo(url) {
+            None => self.query(url),
+            Some(person) => {
+                let safe = [&url[..person.start], REDACTED, &url[person.end..]].concat();
+                Cow::Owned(self.query(&safe).into_owned())
+            }
+        }
+    }
+
+    /// Whether a parameter's value is a URL or JSON with something secret in it.
+    fn holds_secrets(&self, value: &str) -> bool {
+        value.contains(['=', '%'])
+            && std::str::from_utf8(&percent_decoded(value)).is_ok_and(|text| self.nested(text).is_some())
+    }
+
+    fn query<'a>(&self, url: &'a str) -> Cow<'a, str> {
         let Some(query) = url.find(['?', ';', '#']) else { return Cow::Borrowed(url) };
         let mut out = String::from(&url[..query]);
         let mut found = false;
@@ -99,7 +141,9 @@ impl Redaction {
                 _ => (part, ""),
             };
             match pair.split_once('=') {
-                Some((name, _)) if self.is_sensitive(&percent_decoded(name)) => {
+                Some((name, value))
+                    if self.is_sensitive(&percent_decoded(name)) || self.holds_secrets(value) =>
+                {
                     found = true;
                     out.extend([name, "=", REDACTED]);
                 }
@@ -272,6 +316,13 @@ fn is_timestamp(run: &str) -> bool {
     !run.bytes().any(|byte| byte.is_ascii_alphabetic() && byte != b'T' && byte != b'Z')
 }
 
+/// Where a URL says who logs in: between its scheme and `@host`.
+fn userinfo(url: &str) -> Option<Range<usize>> {
+    let begin = url.find("://")? + "://".len();
+    let authority = url[begin..].split(['/', '?', '#']).next()?;
+    Some(begin..begin + authority.rfind('@')?)
+}
+
 fn percent_decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -320,13 +371,13 @@ mod tests {
 
     #[test]
     fn query_parameters() {
-        let redaction = Redaction::new(&["pin".into()], false);
+        let redaction = Redaction::new(&["voucher".into()], false);
         assert_eq!(redaction.url("/reset?a=1&Token=x%20y&b"), "/reset?a=1&Token=[redacted]&b");
         assert_eq!(
             redaction.url("http://h/p?pass%77ord=x#token=y"),
             "http://h/p?pass%77ord=[redacted]#token=[redacted]"
         );
-        assert_eq!(redaction.url("/p?pin=1"), "/p?pin=[redacted]");
+        assert_eq!(redaction.url("/p?voucher=1"), "/p?voucher=[redacted]");
         assert_eq!(redaction.url("/products/1?page=2"), "/products/1?page=2");
     }
 

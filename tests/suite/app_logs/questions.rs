@@ -11,7 +11,7 @@ fn secrets_in_messages_are_taken_out_before_anything_sees_them() {
         pasted(1, "ERROR", "GET /reset?token=hunter2&page=1 - 404", "m"),
         pasted(2, "ERROR", "form {'password': 'hunter2', \"phone\": \"hunter2\"}", "m"),
         pasted(3, "ERROR", &format!("Cookie: session={cookie}\n\nValueError: {cookie}"), "m"),
-        pasted(4, "ERROR", "login of user=kim from 10.1.2.3 pin=4711", "m"),
+        pasted(4, "ERROR", "login of user=kim from 10.1.2.3 row=4711", "m"),
     );
     let folder = folder_with(&[("app.log", log.as_bytes())]);
     let file = folder.path().join("rejects");
@@ -28,7 +28,7 @@ fn secrets_in_messages_are_taken_out_before_anything_sees_them() {
             && shown.contains("10.1.2.3")
             && shown.contains("4711")
     );
-    let shown = all(&["--hash-pii", "--redact", "pin"]);
+    let shown = all(&["--hash-pii", "--redact", "row"]);
     assert!(!shown.contains("kim") && !shown.contains("10.1.2.3") && !shown.contains("4711"), "{shown}");
 }
 
