@@ -2,8 +2,9 @@
 
 use super::account::Account;
 use super::args::{When, value};
-use super::load_store;
+use super::say::{note, say};
 use super::target::Target;
+use super::{load_store, times};
 use crate::error::Error;
 use crate::report;
 use crate::scan::time::DAY;
@@ -12,6 +13,7 @@ use crate::store::{Day, Forget, Found, Store, Writer};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use polars::prelude::{Column, DataFrame, DataType, TimeUnit};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// The command.
@@ -80,7 +82,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
         "compact" => {
             let mut writer = writer(folder)?;
             let days = writer.compact()?.len();
-            eprintln!("{}: {} compacted", folder.display(), number(days as u64, "day"));
+            say(&format!("{}: {} compacted", folder.display(), number(days as u64, "day")));
         }
         "prune" => prune(folder, matches)?,
         _ => forget(folder, matches)?,
@@ -91,7 +93,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
 /// A writer, after what it has to say.
 fn writer(folder: &std::path::Path) -> Result<Writer, Error> {
     let writer = Writer::existing(folder)?;
-    writer.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    writer.notes.iter().for_each(|text| note(text));
     Ok(writer)
 }
 
@@ -144,7 +146,7 @@ fn info(store: &Store, matches: &ArgMatches) -> Result<u8, Error> {
 
 fn verify(store: &Store) -> u8 {
     let wrong = store.verify();
-    wrong.iter().for_each(|line| println!("{}", crate::sink::visible(line)));
+    wrong.iter().for_each(|line| _ = writeln!(std::io::stdout(), "{}", crate::sink::visible(line)));
     let manifest = &store.manifest;
     let held = format!(
         "{} of {} in {}",
@@ -153,34 +155,41 @@ fn verify(store: &Store) -> u8 {
         number(manifest.days.values().map(|files| files.parts.len() as u64).sum(), "file"),
     );
     if wrong.is_empty() {
-        eprintln!("{}: {held}, all as they were written", store.folder.display());
+        say(&format!("{}: {held}, all as they were written", store.folder.display()));
         return 0;
     }
-    eprintln!(
-        "{}: {held}; {} damaged: put the files back from a backup, or ingest the logs into a new store",
+    say(&format!(
+        "{}: {held}; {} wrong: put the files back from a backup, or ingest the logs into a new store",
         store.folder.display(),
         number(wrong.len() as u64, "thing")
-    );
+    ));
     1
 }
 
-/// The first day that is kept of so much time (microseconds), back from the last event.
-pub fn first_kept(store: &Store, keep: i64) -> Option<Day> {
+/// The first day that is kept of so much time (microseconds), back from the last event, or from today if that is said to be of
+/// a day to come: a clock that was wrong once must not make everything old.
+///
+/// # Errors
+/// `Error::Usage` for less than a day; for a zone that there is not.
+pub fn first_kept(store: &Store, keep: i64) -> Result<Option<Day>, Error> {
+    if keep < DAY {
+        return Err(Error::Usage("keep a day at least, such as 1d".into()));
+    }
     let days = i32::try_from((keep - 1).div_euclid(DAY)).unwrap_or(i32::MAX);
-    let last = store.manifest.days.keys().filter_map(|day| day.0).max();
-    last.map(|last| Day(Some(last.saturating_sub(days))))
+    let today = chrono::Utc::now().with_timezone(&times::zone(&store.manifest.zone)?).date_naive();
+    let past = store.manifest.days.keys().filter_map(|day| day.0).map(|day| day.min(today.to_epoch_days()));
+    Ok(past.max().map(|last| Day(Some(last.saturating_sub(days)))))
 }
 
 fn prune(folder: &std::path::Path, matches: &ArgMatches) -> Result<(), Error> {
     let keep = report::duration(value(matches, "keep").map_or("", String::as_str))?;
-    let first = |store: &Store| first_kept(store, keep);
     let dry = matches.get_flag("dry-run");
     let removed = if dry {
         let store = Store::open(folder)?;
-        first(&store).map(|first| store.days_before(first)).unwrap_or_default()
+        first_kept(&store, keep)?.map(|first| store.days_before(first)).unwrap_or_default()
     } else {
         let mut writer = writer(folder)?;
-        match first(&writer.store) {
+        match first_kept(&writer.store, keep)? {
             Some(first) => writer.prune(first)?,
             None => Vec::new(),
         }
@@ -211,13 +220,13 @@ fn say_removed(folder: &std::path::Path, found: &[Found], dry: bool) {
         (Some(first), _) => format!(" ({})", first.day),
         _ => String::new(),
     };
-    eprintln!(
+    say(&format!(
         "{}: {} of {}{span} {}",
         folder.display(),
         number(events, "event"),
         number(found.len() as u64, "day"),
         if dry { "would be removed" } else { "removed" }
-    );
+    ));
 }
 
 /// `1 day`, `2 days`.

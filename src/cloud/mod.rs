@@ -52,6 +52,15 @@ pub enum Expected {
     Anything,
     /// Nothing.
     Nothing,
-    /// The version with this entity tag.
-    Tag(String),
+    /// This version.
+    This(Mark),
+}
+
+/// What tells one version of an object from another: S3 and Azure go by the entity tag, Google by the generation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The entity tag.
+    pub tag: Option<String>,
+    /// The version, where the provider has one.
+    pub version: Option<String>,
 }

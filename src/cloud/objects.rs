@@ -1,7 +1,7 @@
 //! Objects by way of the `object_store` crate, whose calls end when they are done: the scanner's threads wait for bytes as
 //! they wait for a disk.
 
-use super::{Expected, Listing, Object};
+use super::{Expected, Listing, Mark, Object};
 use bytes::Bytes;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
@@ -154,16 +154,16 @@ impl Read for Reader {
     }
 }
 
-/// An object's bytes and its entity tag.
+/// An object's bytes and the mark of its version.
 ///
 /// # Errors
 /// `NotFound` if there is none; what the server says.
-pub fn get(path: &Path) -> io::Result<(Vec<u8>, Option<String>)> {
+pub fn get(path: &Path) -> io::Result<(Vec<u8>, Mark)> {
     let (bucket, key) = bucket(path)?;
     let got = async {
         let got = bucket.store.get(&key).await?;
-        let tag = got.meta.e_tag.clone();
-        Ok((got.bytes().await?.to_vec(), tag))
+        let mark = Mark { tag: got.meta.e_tag.clone(), version: got.meta.version.clone() };
+        Ok((got.bytes().await?.to_vec(), mark))
     };
     failed(bucket.runtime.block_on(got))
 }
@@ -181,19 +181,22 @@ pub fn list(path: &Path) -> io::Result<Listing> {
     })
 }
 
-/// Puts an object, whole or not at all, and returns its entity tag.
+/// Puts an object, whole or not at all, and returns the mark of its version.
 ///
 /// # Errors
 /// `AlreadyExists` if there is something else than expected; what the server says.
-pub fn put(path: &Path, bytes: Vec<u8>, expected: &Expected) -> io::Result<Option<String>> {
+pub fn put(path: &Path, bytes: Vec<u8>, expected: &Expected) -> io::Result<Mark> {
     let (bucket, key) = bucket(path)?;
     let mode = match expected {
         Expected::Anything => PutMode::Overwrite,
         Expected::Nothing => PutMode::Create,
-        Expected::Tag(tag) => PutMode::Update(UpdateVersion { e_tag: Some(tag.clone()), version: None }),
+        Expected::This(Mark { tag, version }) => {
+            PutMode::Update(UpdateVersion { e_tag: tag.clone(), version: version.clone() })
+        }
     };
     let put = bucket.store.put_opts(&key, bytes.into(), PutOptions::from(mode));
-    Ok(failed(bucket.runtime.block_on(put))?.e_tag)
+    let put = failed(bucket.runtime.block_on(put))?;
+    Ok(Mark { tag: put.e_tag, version: put.version })
 }
 
 /// Removes an object.

@@ -1,6 +1,6 @@
 //! The program was built without the feature `cloud`.
 
-use super::{Expected, Listing, Object};
+use super::{Expected, Listing, Mark, Object};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub fn open(_: &Object, _: u64) -> io::Result<Box<dyn Read + Send>> {
 }
 
 /// As with the feature.
-pub fn get(_: &Path) -> io::Result<(Vec<u8>, Option<String>)> {
+pub fn get(_: &Path) -> io::Result<(Vec<u8>, Mark)> {
     missing()
 }
 
@@ -32,7 +32,7 @@ pub fn list(_: &Path) -> io::Result<Listing> {
 }
 
 /// As with the feature.
-pub fn put(_: &Path, _: Vec<u8>, _: &Expected) -> io::Result<Option<String>> {
+pub fn put(_: &Path, _: Vec<u8>, _: &Expected) -> io::Result<Mark> {
     missing()
 }
 

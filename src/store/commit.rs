@@ -4,7 +4,7 @@
 //! have their names from the beginning, and the manifest is replaced only if it is still the one that was read.
 
 use super::{EVENTS, MANIFEST, Manifest, Part, STATE, Store, place};
-use crate::cloud::{self, Expected, is_object};
+use crate::cloud::{self, Expected, Mark, is_object};
 use crate::error::Error;
 use crate::store::Day;
 use std::collections::HashSet;
@@ -17,10 +17,39 @@ pub fn hidden(name: &str) -> String {
     format!(".{name}.new")
 }
 
-/// Whether a file has a name that only the store gives.
+/// Whether a file has a name that only the store gives, such as `part-000012-0.parquet`; other programs' also begin with `part-`.
 fn is_ours(name: &str) -> bool {
-    let shown = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new")).unwrap_or(name);
-    shown.starts_with("part-") && shown.ends_with(".parquet")
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let inside =
+        shown(name).unwrap_or(name).strip_prefix("part-").and_then(|name| name.strip_suffix(".parquet"));
+    let parts: Vec<&str> = inside.map(|inside| inside.split('-').collect()).unwrap_or_default();
+    match parts[..] {
+        [commit, file] => commit.len() == 6 && number(commit) && number(file),
+        [commit, file, mark] => commit.len() == 6 && number(commit) && number(file) && mark.len() == 8,
+        _ => false,
+    }
+}
+
+/// The name that a hidden file is to get.
+fn shown(name: &str) -> Option<&str> {
+    name.strip_prefix('.').and_then(|name| name.strip_suffix(".new"))
+}
+
+/// Whether there are events in a folder that were committed once, or are somebody else's: more than what an interrupted first
+/// run leaves. In an object store that cannot be told, and nothing is removed there.
+///
+/// # Errors
+/// Of a folder that cannot be read.
+pub fn holds_files(folder: &Path) -> io::Result<bool> {
+    if is_object(folder) {
+        return Ok(false);
+    }
+    for day in place::list(&folder.join(EVENTS))? {
+        if day.is_file() || place::list(&day)?.iter().any(|path| shown(name_of(path)).is_none()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Files that are being written for a commit; they go with this unless [`Draft::commit`] keeps them.
@@ -111,8 +140,8 @@ impl Draft {
         let path = self.folder.join(MANIFEST);
         let failed = |source| Error::Write { path: path.clone(), source };
         let text = manifest.to_text().map_err(|error| failed(error.into()))?;
-        store.tag = if is_object(&path) {
-            put(&path, text, store.tag.take())?
+        store.mark = if is_object(&path) {
+            self.put(&path, text, store.mark.take())?
         } else {
             self.replace(&path, &text).map_err(failed)?;
             None
@@ -125,6 +154,30 @@ impl Draft {
         }
         before.difference(&files(store)).for_each(|path| remove(path));
         Ok(())
+    }
+
+    /// Replaces the manifest in an object store if it is still the one with this mark, and returns its new mark.
+    fn put(&mut self, path: &Path, text: String, mark: Option<Mark>) -> Result<Option<Mark>, Error> {
+        let expected = mark.map_or(Expected::Nothing, Expected::This);
+        let source = match cloud::put(path, text.clone().into_bytes(), &expected) {
+            Ok(mark) => return Ok(Some(mark)),
+            Err(source) => source,
+        };
+        // The answer may have been lost, and the client have tried again and met its own.
+        match place::read(path) {
+            Ok((now, mark)) if now == text.as_bytes() => return Ok(mark),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Whether the files count nobody knows now; the next writer does.
+            Err(_) => self.kept = true,
+        }
+        Err(match source.kind() {
+            io::ErrorKind::AlreadyExists => Error::Locked(format!(
+                "{} was changed by another run meanwhile; nothing of this one was kept: run it again",
+                path.display()
+            )),
+            _ => Error::Write { path: path.to_owned(), source },
+        })
     }
 
     /// Replaces the manifest, when all other files are safely on the disk.
@@ -215,18 +268,6 @@ impl Out {
     }
 }
 
-/// Replaces the manifest in an object store if it is still the one with this tag, and returns its new tag.
-fn put(path: &Path, text: String, tag: Option<String>) -> Result<Option<String>, Error> {
-    let expected = tag.map_or(Expected::Nothing, Expected::Tag);
-    cloud::put(path, text.into_bytes(), &expected).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => Error::Locked(format!(
-            "{} was changed by another run meanwhile; nothing of this one was kept: run it again",
-            path.display()
-        )),
-        _ => Error::Write { path: path.to_owned(), source },
-    })
-}
-
 /// From the operating system's randomness, by way of the standard library's hash keys.
 fn random() -> u32 {
     use std::hash::{BuildHasher, RandomState};
@@ -257,8 +298,7 @@ pub fn tidy(store: &Store) -> io::Result<(u64, u64)> {
         let count: HashSet<&str> = parts.map(|part| part.name.as_str()).collect();
         for path in place::list(&folder)? {
             let name = name_of(&path);
-            let shown = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new"));
-            match shown {
+            match shown(name) {
                 Some(shown) if count.contains(shown) && !folder.join(shown).exists() => {
                     fs::rename(&path, folder.join(shown))?;
                     named += 1;

@@ -8,7 +8,7 @@ use super::{Part, STATE, Store, part, place};
 use crate::error::Error;
 use crate::events::Events;
 use crate::events::column::NULL;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -49,6 +49,20 @@ impl Store {
             wrong.push(format!("{read} events were read from logs, but {kept} are kept or were removed"));
         }
         wrong
+    }
+
+    /// All columns of a file whose bytes are those that were written: what is written anew gets a new checksum, which would say
+    /// that damage is right.
+    ///
+    /// # Errors
+    /// `Error::Store` where the file is gone or damaged.
+    pub(super) fn read_checked(&self, day: Day, part: &Part) -> Result<Events, Error> {
+        match check(&self.path(day, part), part) {
+            None => self.read(day, part, &names(), None),
+            Some(wrong) => Err(Error::Store(format!(
+                "{wrong}: put it back from a backup, or ingest the logs into a new store; nothing was changed"
+            ))),
+        }
     }
 
     /// Which events these are, by day.
@@ -139,6 +153,35 @@ impl Writer {
         Ok(found)
     }
 
+    /// When the first and the last event of each of these days happened that is not of these, microseconds.
+    fn spans_without(
+        &self,
+        theirs: &[(Day, usize, Vec<bool>)],
+    ) -> Result<BTreeMap<Day, Option<(i64, i64)>>, Error> {
+        let mut spans: BTreeMap<Day, Option<(i64, i64)>> = BTreeMap::new();
+        for day in theirs.iter().map(|(day, ..)| *day) {
+            if spans.contains_key(&day) {
+                continue;
+            }
+            let mut times = Vec::new();
+            for (number, part) in self.store.manifest.days[&day].parts.iter().enumerate() {
+                let events = self.store.read(day, part, &["timestamp"], None)?;
+                let gone =
+                    theirs.iter().find(|(of, part, _)| (*of, *part) == (day, number)).map(|(.., rows)| rows);
+                let kept = |row: usize| gone.is_none_or(|gone| !gone[row]);
+                times.extend(
+                    events
+                        .times("timestamp")
+                        .iter()
+                        .enumerate()
+                        .filter_map(|(row, time)| time.filter(|_| kept(row))),
+                );
+            }
+            spans.insert(day, times.iter().min().copied().zip(times.iter().max().copied()));
+        }
+        Ok(spans)
+    }
+
     /// Removes a person's events from every day; returns how many there were. Their logs are not touched, and not read again.
     ///
     /// # Errors
@@ -148,9 +191,11 @@ impl Writer {
         let mut manifest = self.store.manifest.clone();
         let mut draft = Draft::new(&self.store);
         let mut emptied: BTreeSet<(Day, usize)> = BTreeSet::new();
-        for (day, number, theirs) in self.store.of_persons(forget)? {
+        let theirs = self.store.of_persons(forget)?;
+        let spans = self.spans_without(&theirs)?;
+        for (day, number, theirs) in theirs {
             let Some(files) = manifest.days.get_mut(&day) else { continue };
-            let events: Events = self.store.read(day, &files.parts[number], &names(), None)?;
+            let events = self.store.read_checked(day, &files.parts[number])?;
             let order: Vec<u32> = (0..events.rows as u32).filter(|&row| !theirs[row as usize]).collect();
             // What the day says of visitors names them too: it is worked out anew.
             files.state = None;
@@ -170,6 +215,11 @@ impl Writer {
             }
         }
         manifest.days.retain(|_, files| !files.parts.is_empty());
+        for found in &found {
+            if let Some(files) = manifest.days.get_mut(&found.day) {
+                files.span = spans.get(&found.day).copied().flatten();
+            }
+        }
         manifest.counts.removed += found.iter().map(|found| found.events).sum::<u64>();
         draft.commit(&mut self.store, manifest)?;
         self.settle_again()?;

@@ -118,6 +118,17 @@ impl Known {
                     self.failed.push(Error::Read { path: file.name, source: error });
                     return;
                 }
+                // A beginning of nothing but blank text says nothing.
+                Ok(None) if is_blank(&probe.head) => continue,
+                Ok(None) if probe.stat.id == source.stat.id => {
+                    let why = format!(
+                        "it is shorter than when it was read ({} bytes then): was it cut off or edited? Lines that are new in it \
+                         are read under another name, in a file of their own",
+                        source.read
+                    );
+                    self.failed.push(Error::Read { path: file.name, source: std::io::Error::other(why) });
+                    return;
+                }
                 Ok(None) => {
                     self.notes.push(format!(
                         "'{}' is the beginning of '{}', which was read before",
@@ -144,6 +155,10 @@ impl Known {
         let begin = (file.part.lines, file.part.begin);
         self.readings.push(Reading { file, source, probe, begin });
     }
+}
+
+fn is_blank(head: &[u8]) -> bool {
+    head.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0)
 }
 
 /// Whether a file begins as this source did.

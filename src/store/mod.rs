@@ -28,7 +28,7 @@ pub use manifest::{Counts, Files, Hash, Manifest, Part, Source, VERSION};
 pub use part::no_events;
 pub use writer::Writer;
 
-use crate::cloud::is_object;
+use crate::cloud::{Mark, is_object};
 use crate::error::Error;
 use crate::events::Events;
 use std::fs::File;
@@ -42,8 +42,8 @@ pub struct Store {
     pub folder: PathBuf,
     /// What it holds.
     pub manifest: Manifest,
-    /// The entity tag of the manifest in an object store.
-    tag: Option<String>,
+    /// The mark of the manifest in an object store.
+    mark: Option<Mark>,
 }
 
 const MANIFEST: &str = "manifest.json";
@@ -70,9 +70,9 @@ impl Store {
     fn find(folder: &Path) -> Result<Option<Store>, Error> {
         let path = folder.join(MANIFEST);
         match place::read(&path) {
-            Ok((text, tag)) => {
+            Ok((text, mark)) => {
                 let manifest = Manifest::parse(&text, &path)?;
-                Ok(Some(Store { folder: folder.to_owned(), manifest, tag }))
+                Ok(Some(Store { folder: folder.to_owned(), manifest, mark }))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::Read { path: path.display().to_string(), source }),

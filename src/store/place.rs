@@ -1,7 +1,7 @@
 //! Where the files of a store are: on a disk or in an object store. Knows nothing of what is in them.
 
 use super::part;
-use crate::cloud::{self, is_object};
+use crate::cloud::{self, Mark, is_object};
 use crate::events::Events;
 use bytes::Bytes;
 use std::fs::{self, File};
@@ -12,8 +12,12 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// `NotFound` if there is none; what the disk or the server says.
-pub fn read(path: &Path) -> io::Result<(Vec<u8>, Option<String>)> {
-    if is_object(path) { cloud::get(path) } else { Ok((fs::read(path)?, None)) }
+pub fn read(path: &Path) -> io::Result<(Vec<u8>, Option<Mark>)> {
+    if is_object(path) {
+        cloud::get(path).map(|(bytes, mark)| (bytes, Some(mark)))
+    } else {
+        Ok((fs::read(path)?, None))
+    }
 }
 
 /// A file, to be read from its beginning.

@@ -1,7 +1,7 @@
 //! Changing a store: new events go into new files of their days, and files of which something else is true now are written
 //! anew. Knows nothing of where the events come from.
 
-use super::commit::{Draft, tidy};
+use super::commit::{Draft, holds_files, tidy};
 use super::day::Day;
 use super::manifest::{Manifest, Part, Source};
 use super::settle::{Settled, settle};
@@ -45,11 +45,17 @@ impl Writer {
         words.dedup();
         let store = match Store::find(folder)? {
             Some(store) => store,
-            None => Store {
-                folder: folder.to_owned(),
-                manifest: Manifest::new(zone.to_owned(), words.clone()),
-                tag: None,
-            },
+            None => {
+                if holds_files(folder).map_err(failed)? {
+                    return Err(Error::Store(format!(
+                        "{} holds files of events, but no manifest.json that says which of them count: put that back from a \
+                         backup, or name another folder; nothing was changed",
+                        folder.display()
+                    )));
+                }
+                let manifest = Manifest::new(zone.to_owned(), words.clone());
+                Store { folder: folder.to_owned(), manifest, mark: None }
+            }
         };
         let Manifest { zone: own_zone, redact: own_words, .. } = &store.manifest;
         if own_zone != zone {
@@ -259,7 +265,7 @@ impl Writing<'_> {
     }
 
     fn stored(&self, number: usize, part: &Part) -> Result<Events, Error> {
-        let mut events = self.store.read(self.day, part, &names(), None)?;
+        let mut events = self.store.read_checked(self.day, part)?;
         events.columns.extend(self.settled.of_part(self.day, number));
         Ok(events)
     }

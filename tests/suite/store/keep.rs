@@ -47,11 +47,66 @@ fn every_damage_is_found() {
         let said = run(["store", "verify", text(lake.path())]);
         assert_eq!(said.code, 1);
         assert!(said.stdout.contains(text(part)) && said.stdout.contains(why), "{}", said.stdout);
-        assert!(said.stderr.contains("damaged"), "{}", said.stderr);
+        assert!(said.stderr.contains("1 thing wrong"), "{}", said.stderr);
     }
     let said = run(["event-counts", "--store", text(lake.path())]);
     assert_eq!(said.code, 1);
     assert!(said.stderr.contains("store verify"), "{}", said.stderr);
+}
+
+#[test]
+fn damage_is_not_written_anew() {
+    let (logs, lake) = lake();
+    let late = logs.path().join("late.log");
+    let line =
+        |day: usize| format!("{{\"timestamp\": \"2025-03-{day}T12:00:00\", \"event_type\": \"late\"}}\n");
+    fs::write(&late, (10..15).map(line).collect::<String>()).unwrap();
+    ingested(logs.path(), lake.path());
+    let part = parts(lake.path()).into_iter().max_by_key(|part| fs::metadata(part).unwrap().len()).unwrap();
+    let good = fs::read(&part).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    fs::write(&part, flipped).unwrap();
+    let said = run(["store", "compact", text(lake.path())]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("not those that were written"), "{}", said.stderr);
+    assert_eq!(run(["store", "verify", text(lake.path())]).code, 1);
+    fs::write(&part, good).unwrap();
+    assert_eq!(run(["store", "compact", text(lake.path())]).code, 0);
+    assert_eq!(run(["store", "verify", text(lake.path())]).code, 0);
+}
+
+#[test]
+fn files_that_no_manifest_names_are_not_taken_for_rubbish() {
+    let (logs, lake) = lake();
+    let foreign = lake.path().join("events/event_date=2025-03-10/part-00000-6f2a-c000.snappy.parquet");
+    fs::write(&foreign, b"another program's").unwrap();
+    assert_eq!(run(["store", "compact", text(lake.path())]).code, 0);
+    assert!(foreign.exists());
+    let manifest = lake.path().join("manifest.json");
+    let kept = fs::read(&manifest).unwrap();
+    fs::remove_file(&manifest).unwrap();
+    let before = walk(lake.path());
+    let said = run(["ingest", text(logs.path()), "--store", text(lake.path())]);
+    assert_eq!((said.code, walk(lake.path())), (1, before));
+    assert!(said.stderr.contains("no manifest.json"), "{}", said.stderr);
+    fs::write(&manifest, kept).unwrap();
+    assert_eq!(run(["store", "verify", text(lake.path())]).code, 0);
+}
+
+#[test]
+fn a_clock_that_was_wrong_once_makes_nothing_old() {
+    let (logs, lake) = lake();
+    let line = br#"{"timestamp": "2999-01-19T03:14:08", "event_type": "view"}"#;
+    fs::write(logs.path().join("wrong.log"), line).unwrap();
+    assert!(ingested(logs.path(), lake.path()).contains("1 new event"));
+    let count = || number("SELECT COUNT(*) AS n FROM events", &["--store", text(lake.path())]);
+    let all = count();
+    // All is older than that, but for what is said to be of a day to come.
+    let removed = run(["store", "prune", text(lake.path()), "--keep", "36500d"]);
+    assert_eq!((removed.code, count()), (0, all));
+    assert_eq!(run(["store", "prune", text(lake.path()), "--keep", "0d"]).code, 2);
+    assert_eq!(count(), all);
 }
 
 #[test]
@@ -130,6 +185,9 @@ fn who_is_forgotten_is_nowhere_and_all_others_are_as_they_were() {
     );
     assert_eq!(forget(&[]).code, 0);
     assert_eq!(number(&count, &from), 0);
+    let last = stdout([&["sql", "SELECT MAX(timestamp) AS last FROM events"][..], &from].concat());
+    let info = rows(&stdout(["store", "info", text(lake.path()), "--format", "csv"]));
+    assert_eq!(info[1..].iter().map(|day| day[5].as_str()).max(), last.lines().nth(1));
     assert_eq!(stdout([&["sql", &others][..], &from].concat()), expected);
     assert_eq!(run(["store", "verify", text(lake.path())]).code, 0);
     let bytes: Vec<u8> = walk(lake.path()).iter().flat_map(|path| fs::read(path).unwrap()).collect();
