@@ -2,9 +2,9 @@
 
 use super::args::Common;
 use super::question::Question;
+use super::say::note;
 use crate::error::Error;
 use crate::input::{Found, Logs, find};
-use crate::sink;
 
 /// No files: what is read is a store. Reports of logs that a store does not hold are dropped with a note, if there are
 /// others.
@@ -23,7 +23,7 @@ pub fn of_store(options: &Common, questions: &mut Vec<Question>) -> Result<Found
         )));
     }
     if questions.iter().any(not_in_it) && !options.quiet {
-        eprintln!("note: a store holds no system logs: their reports are left out");
+        note("a store holds no system logs: their reports are left out");
     }
     questions.retain(|question| !not_in_it(question));
     Ok(Found::default())
@@ -45,6 +45,9 @@ pub fn inputs(options: &Common, questions: &mut Vec<Question>) -> Result<Found, 
         Err(Error::NoInput(why)) if options.allow_empty => Found { notes: vec![why], ..Found::default() },
         found => found?,
     };
+    if !found.unreadable.is_empty() {
+        return Err(found.unreadable.remove(0));
+    }
     let missing = match (logs, found.activity.is_empty(), found.system.is_empty()) {
         (Logs::Both, false, true) => Some(("system logs (app*.log)", "user activity", true)),
         (Logs::Both, true, false) => Some(("user activity", "system logs (app*.log)", false)),
@@ -61,7 +64,7 @@ pub fn inputs(options: &Common, questions: &mut Vec<Question>) -> Result<Found, 
         questions.retain(|question| others(question) || question.report.is_none());
     }
     if !options.quiet {
-        found.notes.iter().for_each(|note| eprintln!("note: {}", sink::visible(note)));
+        found.notes.iter().for_each(|text| note(text));
     }
     Ok(found)
 }

@@ -30,8 +30,8 @@ pub(super) const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
 /// are left out; what is not called like either of the shop's, and standard input, is what is asked for, user activity
 /// where both are.
 ///
-/// Fails for an argument under which there is nothing to read, and for a file that can't be opened. What is
-/// left out otherwise is in the notes. Standard input and other streams are not opened here.
+/// Fails for an argument under which there is nothing to read. What is left out otherwise is in the notes; files that can't be
+/// opened are found all the same. Standard input and other streams are not opened here.
 pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
     if arguments.is_empty() {
         return Err(Error::Usage("name a log file, a folder, a pattern, or - for standard input".to_owned()));
@@ -41,12 +41,13 @@ pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
         search.argument(argument)?;
     }
     search.leave_others_aside()?;
-    let Search { found: Found { mut activity, mut system, mut notes }, .. } = search;
+    search.tell_of_unread();
+    let Search { found: Found { mut activity, mut system, mut notes, mut unreadable }, .. } = search;
     for files in [&mut activity, &mut system] {
         files.sort_by_cached_key(age);
-        *files = without_copies(std::mem::take(files), &mut notes)?;
+        *files = without_copies(std::mem::take(files), &mut notes, &mut unreadable);
     }
-    Ok(Found { activity, system, notes })
+    Ok(Found { activity, system, notes, unreadable })
 }
 
 /// Whether a name that no file has is a pattern.
@@ -61,6 +62,8 @@ type FileId = (u64, u64);
 pub(super) struct Search {
     pub(super) logs: Logs,
     pub(super) found: Found,
+    /// Files in folders that may be logs, although they are not called so.
+    aside: Vec<String>,
     seen: HashMap<FileId, PathBuf>,
 }
 
@@ -128,6 +131,8 @@ impl Search {
                 any |= self.folder(&path)?;
             } else if name::parse(&name).is_some() {
                 any |= self.meet(path, false)?;
+            } else if name::may_be_log(&name) {
+                self.aside.push(path.display().to_string());
             }
         }
         Ok(any)
@@ -173,8 +178,22 @@ impl Search {
         if logs == Logs::System { &mut self.found.system } else { &mut self.found.activity }
     }
 
+    fn tell_of_unread(&mut self) {
+        let unread: Vec<&str> =
+            self.aside.iter().map(String::as_str).filter(|name| !self.found.holds(name)).collect();
+        let more = if unread.len() > 3 { ", …" } else { "" };
+        let (are, them) = if unread.len() == 1 { ("1 file is", "it") } else { ("files are", "them") };
+        let count = if unread.len() == 1 { String::new() } else { format!("{} ", unread.len()) };
+        if let Some(names) = unread.get(..unread.len().min(3)).filter(|names| !names.is_empty()) {
+            let names = names.join(", ");
+            self.found.notes.push(format!(
+                "{count}{are} left aside, not called like a log: {names}{more}; name {them} to read {them}"
+            ));
+        }
+    }
+
     fn leave_others_aside(&mut self) -> Result<(), Error> {
-        let Found { activity, system, notes } = &mut self.found;
+        let Found { activity, system, notes, .. } = &mut self.found;
         let (asked, others) = match self.logs {
             Logs::Activity => (activity, system),
             Logs::System => (system, activity),
@@ -191,7 +210,10 @@ impl Search {
             }
         };
         if asked.is_empty() {
-            return Err(Error::NoInput(format!("nothing else to read: {note}")));
+            let why = "nothing else to read";
+            return Err(Error::NoInput(format!(
+                "{why}: {note}; what is called otherwise can be read as - from standard input"
+            )));
         }
         others.clear();
         notes.push(note);
@@ -272,6 +294,20 @@ mod tests {
         let (files, notes) = look(dir, arguments).unwrap();
         assert_eq!(notes, Vec::<String>::new());
         files
+    }
+
+    #[test]
+    fn what_may_be_a_log_is_not_passed_over_silently() {
+        let dir =
+            folder(&["x.log", "x.log.old", "user_activity.json", "notes.txt", "deep/y.log.bak", "z.log~"]);
+        let (files, notes) = look(&dir, &[""]).unwrap();
+        assert_eq!(files, ["x.log"]);
+        let names = "deep/y.log.bak, user_activity.json, x.log.old, …";
+        let note = format!("4 files are left aside, not called like a log: {names}; name them to read them");
+        assert_eq!(notes, [note]);
+        let (files, notes) = look(&dir, &["", "x.log.old", "z.log~", "deep/y.log.bak"]).unwrap();
+        assert_eq!((files.len(), notes.len()), (4, 1));
+        assert!(notes[0].starts_with("1 file is left aside") && notes[0].ends_with("name it to read it"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Knows nothing of names, dates and lines, except that a blank beginning proves nothing.
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     io::Read,
@@ -14,20 +15,32 @@ use super::{
 };
 use crate::error::Error;
 
-/// Two files that differ in their first bytes are not opened again.
+/// Two files that differ in their first line, as far as it is among so many bytes, are not opened again.
 const HEAD_BYTES: usize = 4 << 10;
 const HEAD_STEPS: Steps = Steps { compressed: 8 << 10, text: HEAD_BYTES };
 const STEPS: Steps = Steps { compressed: 128 << 10, text: 64 << 10 };
 
 /// The files without those that hold nothing but what an other one holds, with a note for each that is left out.
 ///
-/// Of two equal files the later one is left out; of a file and its beginning, of at least 4 KiB, the beginning.
-/// Fails where a file cannot be opened. Streams, which can be read only once, are kept as they are.
-pub(super) fn without_copies(files: Vec<LogFile>, notes: &mut Vec<String>) -> Result<Vec<LogFile>, Error> {
+/// Of two equal files the later one is left out; of a file and its beginning, of at least a line, the beginning: a copy that
+/// is being made, or that was cut off. Files that cannot be opened go to `unreadable`, and are kept, as are streams, which can
+/// be read only once.
+pub(super) fn without_copies(
+    files: Vec<LogFile>,
+    notes: &mut Vec<String>,
+    unreadable: &mut Vec<Error>,
+) -> Vec<LogFile> {
     let mut kept = vec![true; files.len()];
     let mut alike: HashMap<u64, Vec<usize>> = HashMap::new();
     for (index, file) in files.iter().enumerate() {
-        let Some(head) = head(file)? else { continue };
+        let head = match head(file) {
+            Ok(Some(head)) => head,
+            Ok(None) => continue,
+            Err(error) => {
+                unreadable.push(error);
+                continue;
+            }
+        };
         let others = alike.entry(head).or_default();
         for &other in others.iter() {
             match relation(&files[other], file) {
@@ -55,14 +68,14 @@ pub(super) fn without_copies(files: Vec<LogFile>, notes: &mut Vec<String>) -> Re
         others.push(index);
         others.retain(|&other| kept[other]);
     }
-    Ok(files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect())
+    files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect()
 }
 
 fn beginning(short: &LogFile, long: &LogFile) -> String {
     format!("'{}' is the beginning of '{}': only the longer one is read", short.name, long.name)
 }
 
-/// A hash of a file's first bytes; `None` where they can't show that it is a copy.
+/// A hash of a file's first line; `None` where that can't show that it is a copy.
 fn head(file: &LogFile) -> Result<Option<u64>, Error> {
     if file.bytes.is_none() {
         return Ok(None);
@@ -71,13 +84,14 @@ fn head(file: &LogFile) -> Result<Option<u64>, Error> {
         .map_err(|source| Error::Read { path: file.name.clone(), source })?;
     let mut head = [0; HEAD_BYTES];
     let (count, end) = fill(&mut text.reader, &mut head);
-    let head = &head[..count];
-    let blank = head.split(|&byte| byte == b'\n').next().is_none_or(|line| line.trim_ascii().is_empty());
-    if blank || matches!(end, Some(Err(_))) {
+    let line = head[..count].split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let blank = line.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0);
+    let broken = matches!(end, Some(Err(_))) && line.len() == count;
+    if blank || broken {
         return Ok(None);
     }
     let mut hasher = DefaultHasher::new();
-    head.hash(&mut hasher);
+    line.hash(&mut hasher);
     Ok(Some(hasher.finish()))
 }
 
@@ -89,7 +103,8 @@ enum Relation {
     SecondBeginsFirst,
 }
 
-/// Compares two files to their ends. A file that can't be read is different: reading it will say why.
+/// Compares two files to their ends. Files that can't both be read that far are different, and reading them will say why; but
+/// one that breaks off, as a compressed copy does while it is being made, is a beginning.
 fn relation(first: &LogFile, second: &LogFile) -> Relation {
     let opened = [first, second].map(|file| decompress::open(file.path.as_deref(), 0, STEPS));
     let [Ok(mut first), Ok(mut second)] = opened else { return Relation::Different };
@@ -98,24 +113,24 @@ fn relation(first: &LogFile, second: &LogFile) -> Relation {
 
 fn compare(first: &mut impl Read, second: &mut impl Read) -> Relation {
     let mut buffers = [vec![0; STEPS.text], vec![0; STEPS.text]];
-    let (mut common, mut last) = (0, None);
+    let mut whole_lines = false;
     loop {
         let [one, two] = &mut buffers;
         let (n, end_one) = fill(first, one);
         let (m, end_two) = fill(second, two);
         let both = n.min(m);
-        let failed = [&end_one, &end_two].iter().any(|end| matches!(end, Some(Err(_))));
-        if failed || one[..both] != two[..both] {
+        if one[..both] != two[..both] {
             return Relation::Different;
         }
-        common += both;
-        last = one[..both].last().copied().or(last);
-        let whole_lines = common >= HEAD_BYTES && last == Some(b'\n');
-        match n.cmp(&m) {
-            std::cmp::Ordering::Equal if end_one.is_some() => return Relation::Same,
-            std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Less if whole_lines => return Relation::FirstBeginsSecond,
-            std::cmp::Ordering::Greater if whole_lines => return Relation::SecondBeginsFirst,
+        whole_lines |= one[..both].contains(&b'\n');
+        let torn = [&end_one, &end_two].map(|end| matches!(end, Some(Err(_))));
+        match (torn, n.cmp(&m)) {
+            ([false, false], Ordering::Equal) if end_one.is_some() => return Relation::Same,
+            ([false, false], Ordering::Equal) => {}
+            ([_, false], Ordering::Less) if whole_lines => return Relation::FirstBeginsSecond,
+            ([false, _], Ordering::Greater) if whole_lines => return Relation::SecondBeginsFirst,
+            ([true, false], Ordering::Equal) if whole_lines => return Relation::FirstBeginsSecond,
+            ([false, true], Ordering::Equal) if whole_lines => return Relation::SecondBeginsFirst,
             _ => return Relation::Different,
         }
     }
@@ -133,7 +148,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = contents.iter().map(|(name, bytes)| file(dir.path(), name, bytes)).collect();
         let mut notes = Vec::new();
-        let kept = without_copies(files, &mut notes).unwrap();
+        let kept = without_copies(files, &mut notes, &mut Vec::new());
         (kept.into_iter().map(|file| file.name).collect(), notes)
     }
 
@@ -186,11 +201,12 @@ mod tests {
         let torn = &torn[..torn.len() / 2];
         for pair in [
             [&text[..], &other_end],
-            [&text, &text[..30_001]],
-            [&lines(10), &lines(20)],
+            [&text, &[&lines(10), &b"line x"[..]].concat()],
+            [&lines(20), b"line 0"],
             [torn, torn],
             [b"", b""],
             [b" \r\nx\n", b" \r\nx\n"],
+            [b"\0\0\nx\n", b"\0\0\nx\n"],
         ] {
             let (kept, notes) = kept(&[("a", pair[0]), ("b", pair[1])]);
             assert_eq!((kept.len(), notes.len()), (2, 0), "{:?}", &pair[0][..pair[0].len().min(9)]);
@@ -200,14 +216,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_gone_is_an_error() {
+    fn a_copy_that_is_being_made_is_left_out() {
+        let text = lines(50_000);
+        let torn = gzip(&text);
+        let (torn, few) = (&torn[..torn.len() / 2], lines(9));
+        for (whole, part) in [(&text, torn), (&text, &text[..30_001]), (&text, &few), (&few, &few[..10])] {
+            for order in [[("part", part), ("whole", whole)], [("whole", whole), ("part", part)]] {
+                let (kept, notes) = kept(&order);
+                assert_eq!((kept, notes.len()), (vec!["whole".to_owned()], 1), "{}", part.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_keeps_no_other_from_being_read() {
         let gone = LogFile {
             name: "gone.log".to_owned(),
             path: Some("/nowhere/gone.log".into()),
             bytes: Some(1),
             ..LogFile::default()
         };
-        let error = without_copies(vec![gone], &mut Vec::new()).unwrap_err();
-        assert!(matches!(error, Error::Read { path, .. } if path == "gone.log"));
+        let mut unreadable = Vec::new();
+        assert_eq!(without_copies(vec![gone.clone()], &mut Vec::new(), &mut unreadable), [gone]);
+        assert!(matches!(unreadable.as_slice(), [Error::Read { path, .. }] if path == "gone.log"));
     }
 }

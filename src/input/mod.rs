@@ -12,6 +12,7 @@ mod objects;
 mod probe;
 mod source;
 
+use crate::error::Error;
 use std::path::PathBuf;
 
 pub use find::find;
@@ -67,4 +68,13 @@ pub struct Found {
     pub system: Vec<LogFile>,
     /// One plain sentence each, for stderr.
     pub notes: Vec<String>,
+    /// Why some of the logs can't be opened.
+    pub unreadable: Vec<Error>,
+}
+
+impl Found {
+    /// Whether a file of this name is to be read.
+    fn holds(&self, name: &str) -> bool {
+        self.activity.iter().chain(&self.system).any(|file| file.name == name)
+    }
 }

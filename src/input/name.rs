@@ -51,6 +51,11 @@ pub(super) fn is_no_log(name: &str) -> bool {
     name.starts_with('.') || name.starts_with("buffer.")
 }
 
+/// Whether a file that is not called like a log may be one all the same.
+pub(super) fn may_be_log(name: &str) -> bool {
+    name.contains(".log") || name.starts_with("user_activity")
+}
+
 /// `user_activity-2025-03-10` as `user_activity` and the date; a stem without a date as it is.
 fn split_date(stem: &str) -> (&str, Vec<u64>) {
     let borders = stem.match_indices(['-', '.', '_']).map(|(at, _)| (at, at + 1));

@@ -342,3 +342,62 @@ fn two_logs_that_were_one_are_two_from_then_on() {
     let of = |from: &[&str]| stdout([DERIVED, from, &["--max-rejects", "100%"]].concat());
     assert!(of(&["--store", text(&folder.path().join("lake"))]) == of(&[text(&folder.path().join("logs"))]));
 }
+
+#[test]
+fn a_copy_that_is_being_made_is_not_read() {
+    let lines = sample_lines();
+    let all = lines[..400].concat();
+    let part = all.len() - 100;
+    let packed = {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(&all).unwrap();
+        packer.finish().unwrap()
+    };
+    for (known, whole, copy) in [
+        (&all[..0], &all[..], &all[..part]),
+        (&all[..], &all, &all[..part]),
+        (&all[..part / 2], &all, &all[..part]),
+        (&all[..], &all, &packed[..packed.len() / 2]),
+        (&lines[..7].concat(), &lines[..7].concat(), &lines[..5].concat()),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (logs, lake) = (folder.path().join("logs"), folder.path().join("lake"));
+        fs::create_dir(&logs).unwrap();
+        if !known.is_empty() {
+            fs::write(logs.join("a.log"), known).unwrap();
+            ingested(&logs, &lake);
+        }
+        fs::write(logs.join("a.log"), whole).unwrap();
+        fs::write(logs.join("a.log.1"), copy).unwrap();
+        ingested(&logs, &lake);
+        let events = Store::open(&lake).unwrap().manifest.events();
+        let alone = folder.path().join("alone");
+        fs::remove_file(logs.join("a.log.1")).unwrap();
+        ingested(&logs, &alone);
+        assert_eq!(events, Store::open(&alone).unwrap().manifest.events());
+    }
+}
+
+#[test]
+fn a_log_that_became_shorter_is_said_to_be() {
+    let lines = sample_lines();
+    let folder = tempfile::tempdir().unwrap();
+    let (logs, lake) = (folder.path().join("logs"), folder.path().join("lake"));
+    fs::create_dir(&logs).unwrap();
+    fs::write(logs.join("a.log"), lines[..200].concat()).unwrap();
+    fs::write(logs.join("b.log"), lines[500..510].concat()).unwrap();
+    ingested(&logs, &lake);
+    let events = || Store::open(&lake).unwrap().manifest.events();
+    let before = events();
+    fs::write(logs.join("a.log"), [&lines[..150], &lines[300..310]].concat().concat()).unwrap();
+    fs::write(logs.join("b.log"), lines[500..511].concat()).unwrap();
+    let said = super::ingest(&logs, &lake);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.stderr.contains("a.log") && said.stderr.contains("shorter than when it was read"),
+        "{}",
+        said.stderr
+    );
+    // All else is read.
+    assert_eq!(events(), before + 1);
+}
