@@ -277,3 +277,40 @@ fn days_that_make_no_sense_are_refused() {
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("logs"), "{}", output.stderr);
 }
+
+#[test]
+fn a_damaged_day_keeps_no_other_from_being_made() {
+    let job = Job::new("reports = ['event-counts']\npage = false");
+    job.good_night(&["--date", "2025-03-10"]);
+    let days = job.path("lake/events");
+    let damaged =
+        std::fs::read_dir(days.join("event_date=2025-03-12")).unwrap().next().unwrap().unwrap().path();
+    let good = std::fs::read(&damaged).unwrap();
+    std::fs::write(&damaged, b"PAR1").unwrap();
+    let night = job.night(&["--date", "2025-03-11..2025-03-13"]);
+    assert_eq!(
+        (night.code, job.days()),
+        (1, vec!["date=2025-03-10".into(), "date=2025-03-11".into(), "date=2025-03-13".into()])
+    );
+    assert!(
+        night.stderr.contains("2025-03-12: ") && night.stderr.contains("store verify"),
+        "{}",
+        night.stderr
+    );
+    std::fs::write(&damaged, good).unwrap();
+    // It is made up for.
+    job.good_night(&["--date", "2025-03-14"]);
+    assert_eq!(job.days().len(), 5);
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_keeps_no_other_from_being_read() {
+    let job = Job::new("reports = ['event-counts']\npage = false");
+    let torn = job.path("logs/user_activity-2025-03-09.log.gz");
+    std::fs::write(&torn, b"\x1f\x8b\x08\0").unwrap();
+    let night = job.night(&["--date", "2025-03-12"]);
+    assert_eq!((night.code, job.days().len()), (1, 1), "{}", night.stderr);
+    assert!(night.stderr.contains("user_activity-2025-03-09.log.gz"), "{}", night.stderr);
+    std::fs::remove_file(torn).unwrap();
+    job.good_night(&["--date", "2025-03-13"]);
+}

@@ -60,7 +60,7 @@ pub fn make(settings: &Settings, place: &Place, date: NaiveDate, lines: u64) -> 
             names.push(name.clone());
         }
     }
-    let mut answered = answers(of_names(&names)?, &asked, settings.format, true)?;
+    let mut answered = answers(of_names(&names)?, &asked, true, None)?;
     let (written, unwritten): (Vec<_>, Vec<_>) = std::mem::take(&mut answered.given)
         .into_iter()
         .partition(|(question, _)| settings.reports.contains(&question.name));

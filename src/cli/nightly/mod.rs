@@ -13,6 +13,7 @@ use super::account::Account;
 use super::args::Common;
 use super::ingest::{self, ingest};
 use super::run::limit_threads;
+use super::say::note;
 use super::settings::{Settings, add_flags, load};
 use super::store::first_kept;
 use super::times;
@@ -76,7 +77,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     let written = written.and_then(|()| night.write_numbers(&state, done.is_err()));
     let quiet = matches.get_flag("quiet");
     let notes = night.notes.iter().filter(|_| !quiet).chain(&untold);
-    notes.for_each(|note| eprintln!("note: {}", visible(note)));
+    notes.for_each(|text| note(text));
     let done = done?;
     written?;
     if !quiet {
@@ -111,7 +112,7 @@ impl Night<'_> {
         state.open.extend(self.asked);
         state.save()?;
         let mut done = Done::default();
-        let unread = self.ingest(&mut done.account)?;
+        let mut failed = self.ingest(&mut done.account)?;
         let lake = Lake::read(&self.settings.store)?;
         // Whoever changed the store, and whatever became of the run that did: what counts is that the day is another one.
         let changed = |day: &NaiveDate| {
@@ -120,17 +121,20 @@ impl Night<'_> {
         let again: Vec<NaiveDate> = self.place.days()?.into_iter().filter(changed).collect();
         state.open.extend(again);
         for date in state.open.clone() {
-            self.day(date, &lake, state, &mut done)?;
+            // A day that cannot be made stays open, and keeps no other from being made.
+            if let Err(error) = self.day(date, &lake, state, &mut done) {
+                failed.push(format!("{date}: {error}"));
+            }
         }
-        if unread.is_empty() {
+        if failed.is_empty() {
             state.numbers = Some(self.numbers(&done));
         }
         state.save()?;
-        match unread.as_slice() {
+        match failed.as_slice() {
             [] => Ok(done),
-            unread => Err(Error::Store(format!(
-                "{}\nall else is done; the next run tries again what could not be read",
-                unread.join("\n")
+            failed => Err(Error::Store(format!(
+                "{}\nall else is done; the next run tries again what could not be",
+                failed.join("\n")
             ))),
         }
     }
@@ -148,7 +152,7 @@ impl Night<'_> {
         }
         if let Some(keep) = keep {
             let mut writer = Writer::existing(store)?;
-            let removed = match first_kept(&writer.store, *keep) {
+            let removed = match first_kept(&writer.store, *keep)? {
                 Some(first) => writer.prune(first)?,
                 None => Vec::new(),
             };
@@ -163,6 +167,9 @@ impl Night<'_> {
     fn day(&mut self, date: NaiveDate, lake: &Lake, state: &mut State, done: &mut Done) -> Result<(), Error> {
         match day::make(self.settings, self.place, date, lake.lines(date))? {
             Some(day) => {
+                if self.asked.contains(&date) && lake.lines(date) == 0 {
+                    self.notes.push(format!("the store has no event of {date}: its reports are empty"));
+                }
                 // Lines that cannot be read have no day: the newest answers for them.
                 let (rejects, lines) = (done.account.tally.rejects(), done.account.tally.lines);
                 let rejects = (state.open.last() == Some(&date) && lines > 0).then_some((rejects, lines));

@@ -9,7 +9,6 @@ use crate::cli::question::{Question, of_names};
 use crate::cli::run::answers;
 use crate::cli::settings::Settings;
 use crate::error::Error;
-use crate::sink::Format;
 use chrono::NaiveDate;
 use polars::prelude::{Column, DataFrame, PolarsError};
 
@@ -83,7 +82,7 @@ fn usual(
             None => lines(lake.lines(day))?,
             Some(report) => {
                 let questions = of_names(std::slice::from_ref(report))?;
-                let answered = answers(questions, &options(settings, day), Format::Csv, false)?;
+                let answered = answers(questions, &options(settings, day), false, None)?;
                 answered.given.into_iter().map(|(_, answer)| answer.whole).next().unwrap_or_default()
             }
         };
