@@ -2,7 +2,7 @@
 
 use super::args::{value, with_common};
 use super::question::Question;
-use crate::engine::polars as engine;
+use crate::engine::free;
 use crate::error::Error;
 use crate::report;
 use clap::{Arg, ArgMatches, Command};
@@ -14,7 +14,7 @@ pub fn command() -> Command {
         .value_name("QUERY")
         .required_unless_present("file")
         .allow_hyphen_values(true)
-        .help("SQL over the relation 'events' (what people did) or 'app_events' (system logs); several statements are parted by semicolons");
+        .help("SQL over the relation 'events' (what people did) or 'app_events' (system logs); semicolons separate statements");
     let file = Arg::new("file")
         .long("file")
         .value_name("FILE")
@@ -71,11 +71,11 @@ pub fn of_text(sql: &str, top: usize) -> Result<Vec<Question>, Error> {
     let alone = queries.len() == 1;
     let question = |(at, query): (usize, report::Query)| {
         let name = if alone { "sql".to_owned() } else { (at + 1).to_string() };
-        engine::dry_run(&query.sql).map_err(|error| match alone {
+        let sql = free::prepared(&query.sql).map_err(|error| match alone {
             true => error,
             false => Error::Query(format!("query {name} ({}): {error}", query.title)),
         })?;
-        Ok(Question { title: query.title, top, ..Question::of_sql(&name, query.sql) })
+        Ok(Question { title: query.title, top, ..Question::of_sql(&name, sql) })
     };
     queries.into_iter().enumerate().map(question).collect()
 }

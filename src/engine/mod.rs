@@ -3,6 +3,7 @@
 pub mod aggregate;
 mod categories;
 pub mod comparison;
+pub mod free;
 mod functions;
 pub mod funnel;
 pub mod incidents;
