@@ -4,7 +4,7 @@
 -- key: message level module
 -- top: 20
 -- chart: bar message count
--- message: what the records of one error have in common: numbers as {n}, ids as {id}, the exception of a traceback behind …
+-- message: what the records of one error have in common, with placeholders for numbers and ids; the exception of a traceback behind …
 -- level: ERROR or worse
 -- module: the module that wrote the records
 -- count: how many records there are

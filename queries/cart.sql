@@ -64,4 +64,4 @@ SELECT
   units_removed,
   CASE WHEN units_added > 0 THEN CAST(units_removed AS DOUBLE) / CAST(units_added AS DOUBLE) END AS remove_rate
 FROM counted LEFT JOIN names ON counted.product_id = names.named_product
-ORDER BY adds DESC, removes DESC, product_id
+ORDER BY adds DESC, visitors DESC, product_id

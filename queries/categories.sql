@@ -24,7 +24,7 @@ WITH steps AS (
       ELSE 0
     END AS is_product
   FROM events
-  WHERE (event_type = 'view' AND response_status < 400) OR (event_type = 'search' AND NOT paired)
+  WHERE (event_type = 'view' AND response_status < 400 AND (is_page_view OR (entity_type = 'product' AND entity_id IS NOT NULL))) OR (event_type = 'search' AND NOT paired)
 ),
 followed AS (
   SELECT
@@ -71,4 +71,4 @@ SELECT
   led_to_view,
   CASE WHEN views > 0 THEN CAST(led_to_view AS DOUBLE) / CAST(views AS DOUBLE) END AS view_rate
 FROM counted
-ORDER BY views DESC, searches DESC, category
+ORDER BY views DESC, visitors DESC, category

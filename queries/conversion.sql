@@ -6,11 +6,11 @@
 -- headlines: Purchases = purchases
 -- chart: line date conversion
 -- visitors: distinct visitors who made a request on this day
--- viewers: distinct visitors who saw a product; this and the next three mind no order, which funnel does
+-- viewers: distinct visitors who saw a product; the order of steps, which funnel minds, is of no account here and in the next three
 -- cart_visitors: distinct visitors who put a product into the cart
 -- checkout_visitors: distinct visitors who saw the checkout page
 -- purchasers: distinct visitors who bought
--- purchases: orders, each once, on the day its confirmation page was first shown; or events purchase, where there are more of these
+-- purchases: orders, each once, on the day its confirmation page was first shown in the period; or events purchase, where there are more of these
 -- view_rate: viewers / visitors
 -- cart_rate: cart_visitors / visitors
 -- checkout_rate: checkout_visitors / visitors
@@ -51,11 +51,13 @@ counted AS (
   FROM done
   GROUP BY event_date
 ),
-orders AS (
-  SELECT path, MIN(event_date) AS order_date
+confirmed AS (
+  SELECT SPLIT_PART(path, '?', 1) AS order_path, event_date
   FROM events
   WHERE page = '/orders/{id}/confirmation' AND response_status = 200
-  GROUP BY path
+),
+orders AS (
+  SELECT order_path, MIN(event_date) AS order_date FROM confirmed GROUP BY order_path
 ),
 ordered AS (
   SELECT order_date, COUNT(*) AS orders FROM orders GROUP BY order_date

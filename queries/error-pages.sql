@@ -38,4 +38,4 @@ best AS (
 )
 SELECT name AS page, status, requests, visitors, referrer AS top_referrer
 FROM counted LEFT JOIN best ON name = linked_name AND status = linked_status
-ORDER BY requests DESC, page, status
+ORDER BY requests DESC, visitors DESC, page, status

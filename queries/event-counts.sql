@@ -31,4 +31,4 @@ SELECT
   MAX(last_seen) AS last_seen
 FROM named
 GROUP BY name
-ORDER BY lines DESC, event_type
+ORDER BY lines DESC, actions DESC, event_type

@@ -23,7 +23,7 @@
 -- peak: the most failures, accounts (spray) or addresses (distributed) in one window
 -- accounts: distinct accounts among the failures
 -- ips: distinct addresses among them, of IPv6 /64
--- success: true if the account, or somebody from the address, logged in during it or within a window afterwards
+-- success: true if the account, or somebody from the address, logged in after as many failures as make an incident: during it, or within a window afterwards
 WITH tries AS (
   SELECT
     epoch_us AS try_us,

@@ -6,14 +6,14 @@
 -- top: 0
 -- chart: line start failures by ip_address
 -- headlines: Failed log-ins = failures
--- every: The length of an interval
+-- every: The length of an interval; weeks begin on Monday
 -- start: when the interval begins; only intervals with log-ins are shown
 -- tries: log-in forms sent (login_attempt)
 -- successes: log-ins done (login, login_success)
 -- failures: log-ins refused (login_failed)
 WITH tried AS (
   SELECT
-    epoch_us - (epoch_us % /*:every*/ 60000000 + /*:every*/ 60000000) % /*:every*/ 60000000 AS start_us,
+    epoch_us - ((epoch_us - 345600000000) % /*:every*/ 60000000 + /*:every*/ 60000000) % /*:every*/ 60000000 AS start_us,
     ip_address,
     event_type
   FROM events

@@ -1,4 +1,4 @@
--- paths: the ways that sessions take through the pages, step by step
+-- paths: the ways that most sessions take through the pages, by step
 -- group: behaviour
 -- params: steps bigint = 5
 -- steps: how many steps of each session are followed
@@ -39,4 +39,4 @@ named AS (
 SELECT step, source, target, COUNT(*) AS sessions
 FROM named
 GROUP BY step, source, target
-ORDER BY step, sessions DESC, source, target
+ORDER BY sessions DESC, step, source, target

@@ -64,4 +64,4 @@ SELECT
   CASE WHEN views > 0 THEN CAST(cart_adds AS DOUBLE) / CAST(views AS DOUBLE) END AS view_to_cart
 FROM counted LEFT JOIN names ON counted.product_id = names.named_product
 WHERE views > 0 OR failed_views > 0 OR cart_adds > 0
-ORDER BY views DESC, cart_adds DESC, failed_views DESC, product_id
+ORDER BY views DESC, visitors DESC, product_id

@@ -106,4 +106,4 @@ SELECT
   purchase_sessions,
   CAST(purchase_sessions AS DOUBLE) / CAST(sessions AS DOUBLE) AS conversion
 FROM counted
-ORDER BY sessions DESC, source
+ORDER BY sessions DESC, visitors DESC, source

@@ -53,4 +53,4 @@ SELECT
   led_to_view,
   CAST(led_to_view AS DOUBLE) / CAST(searches AS DOUBLE) AS view_rate
 FROM counted
-ORDER BY searches DESC, term
+ORDER BY searches DESC, visitors DESC, term

@@ -37,4 +37,4 @@ SELECT
   sessions,
   CASE WHEN sessions > 0 THEN CAST(session_views AS DOUBLE) / CAST(sessions AS DOUBLE) END AS views_per_session
 FROM counted CROSS JOIN totals
-ORDER BY views DESC, page
+ORDER BY views DESC, visitors DESC, page

@@ -6,7 +6,7 @@
 -- top: 0
 -- chart: line start requests by page
 -- headlines: Requests = requests, Error rate = errors / requests
--- every: The length of an interval
+-- every: The length of an interval; weeks begin on Monday
 -- start: when the interval begins; only intervals with requests are shown
 -- page: the path with numbers as {id}, without the query
 -- requests: request lines, those of scripts too
@@ -14,7 +14,7 @@
 -- median_seconds: that an answer took
 WITH asked AS (
   SELECT
-    epoch_us - (epoch_us % /*:every*/ 30000000 + /*:every*/ 30000000) % /*:every*/ 30000000 AS start_us,
+    epoch_us - ((epoch_us - 345600000000) % /*:every*/ 30000000 + /*:every*/ 30000000) % /*:every*/ 30000000 AS start_us,
     COALESCE(page, '(none)') AS name,
     response_status,
     process_time

@@ -93,7 +93,7 @@ fn paths() {
                 }
             }
             let row = |((step, source, target), count): ((usize, &'static str, &'static str), usize)| {
-                ((step, usize::MAX - count, source, target), format!("{step}|{source}|{target}|{count}"))
+                ((usize::MAX - count, step, source, target), format!("{step}|{source}|{target}|{count}"))
             };
             texts(counts.into_iter().map(row).collect())
         });
@@ -135,9 +135,9 @@ fn search_terms() {
             let led = led.iter().filter(|event| of(event)).count();
             let count = searches.len();
             let text = format!("{term}|{count}|{who}|{zero}|{led}|{}", ratio(led, count));
-            ((usize::MAX - count, term), text)
+            ((usize::MAX - count, usize::MAX - who, term), text)
         };
-        let rows = ["a", "b\t"].map(row).into_iter().filter(|((count, _), _)| *count < usize::MAX);
+        let rows = ["a", "b\t"].map(row).into_iter().filter(|((count, ..), _)| *count < usize::MAX);
         texts(rows.collect())
     });
 }
@@ -146,7 +146,10 @@ fn search_terms() {
 fn categories() {
     holds("categories", &[], 300, |case| {
         let listed = |event: &Event| {
-            event.event_type == Some("view") && event.status == Some(200) && !event.is_product()
+            event.event_type == Some("view")
+                && event.status == Some(200)
+                && event.shown
+                && !event.is_product()
         };
         let led = followed(
             case,
@@ -167,11 +170,9 @@ fn categories() {
             let (views, searched) = (lists.clone().count(), searches.clone().count());
             let rate = ratio(led, views);
             let text = format!("{category}|{views}|{who}|{}|{searched}|{led}|{rate}", sessions.len());
-            ((usize::MAX - views, usize::MAX - searched, category), text)
+            ((usize::MAX - views, usize::MAX - who, category), (views + searched > 0).then_some(text))
         };
-        let rows =
-            [7, 8].map(row).into_iter().filter(|((views, searches, _), _)| views.min(searches) < &usize::MAX);
-        texts(rows.collect())
+        texts([7, 8].map(row).into_iter().filter_map(|(key, text)| Some((key, text?))).collect())
     });
 }
 
@@ -248,7 +249,8 @@ fn referrers() {
             let views: usize = visits.iter().map(|visit| visit.1).sum();
             let bought = visits.iter().filter(|visit| visit.2).count();
             let (pages, rate) = (ratio(views, count), ratio(bought, count));
-            ((usize::MAX - count, source), format!("{source}|{count}|{who}|{views}|{pages}|{bought}|{rate}"))
+            let key = (usize::MAX - count, usize::MAX - who, source);
+            (key, format!("{source}|{count}|{who}|{views}|{pages}|{bought}|{rate}"))
         };
         texts(sources.into_iter().map(row).collect())
     });

@@ -58,8 +58,21 @@ const KEYWORDS: &[&str] = &[
 ];
 /// Of ROUND the engines mean the same but for what lies exactly between two numbers.
 const FUNCTIONS: &[&str] = &[
-    "ABS", "AVG", "CAST", "COALESCE", "COUNT", "LAG", "LOWER", "MAX", "MEDIAN", "MIN", "NULLIF", "RANK",
-    "ROUND", "SUM",
+    "ABS",
+    "AVG",
+    "CAST",
+    "COALESCE",
+    "COUNT",
+    "LAG",
+    "LOWER",
+    "MAX",
+    "MEDIAN",
+    "MIN",
+    "NULLIF",
+    "RANK",
+    "ROUND",
+    "SPLIT_PART",
+    "SUM",
 ];
 /// Functions whose names the engines do not agree on: written in lower case, translated by one small table.
 const TRANSLATED: &[&str] = &["make_timestamp", "quantile_cont", "regexp_like"];
