@@ -12,7 +12,7 @@ use crate::engine::seen::Seen;
 use crate::engine::{funnel, incidents, polars as engine};
 use crate::error::Error;
 use crate::schema::EVENTS;
-use crate::sink::{self, About, Format};
+use crate::sink::{self, About};
 use polars::prelude::DataFrame;
 use polars_core::runtime::RAYON;
 use std::cmp::Reverse;
@@ -39,13 +39,9 @@ pub fn answer(
     question: &Question,
     (whole, mut notes): Rows,
     options: &Common,
-    format: Format,
     loaded: &Loaded,
     seconds: f64,
 ) -> Result<Answer, Error> {
-    if question.comparing.is_some() && !format.has_notes() && !options.quiet {
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
-    }
     notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
     let total_rows = total_rows(question, &whole, loaded)?;
     // Of a comparison the report's rows are counted, each of which becomes a row a metric.

@@ -52,7 +52,7 @@ pub struct Common {
     pub allow_empty: bool,
 
     /// Show only the first N rows; 0 shows all
-    #[arg(long, value_name = "N", help_heading = "What to write")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = "What to write")]
     pub top: Option<usize>,
     /// How to write it; without this, a table on a terminal, the file's ending with -o, else CSV
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "What to write")]
@@ -101,7 +101,7 @@ pub struct Common {
     #[arg(short, long, help_heading = "Running")]
     pub quiet: bool,
     /// How many threads read, scan and derive; without this, one a core
-    #[arg(long, value_name = "N", help_heading = "Running")]
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true, help_heading = "Running")]
     pub threads: Option<std::num::NonZeroUsize>,
     /// About how much memory to use; rows that do not fit go to temporary files (in $TMPDIR)
     #[arg(
@@ -118,6 +118,15 @@ pub struct Common {
     /// Longer lines are rejected; at most 2 GiB
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, help_heading = "Running")]
     pub max_line_bytes: usize,
+}
+
+/// A number of rows.
+fn count(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "write a whole number such as 10; 0 is all")
+}
+
+fn threads(text: &str) -> Result<std::num::NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "write a whole number from 1 up")
 }
 
 impl Common {
@@ -250,7 +259,16 @@ pub fn commands(
 fn report_command(report: &Report) -> Command {
     let Header { name, title, .. } = &report.header;
     let example = name.clone() + " sample_logs" + extra_example(name);
-    with_common(report_args(name, report).after_help(report_help(&report.header, &example)), title)
+    let command =
+        with_common(report_args(name, report).after_help(report_help(&report.header, &example)), title);
+    let usual = if report.header.top == 0 { "all".to_owned() } else { report.header.top.to_string() };
+    with_usual_top(command, &usual)
+}
+
+/// The same, with help that says how many rows are shown unless told otherwise.
+pub fn with_usual_top(command: Command, usual: &str) -> Command {
+    let help = format!("Show only the first N rows; 0 shows all [default: {usual}]");
+    command.mut_arg("top", |arg| arg.help(help))
 }
 
 /// A command of this name with the report's own options.
@@ -302,7 +320,8 @@ fn report_set_command(reports: &[Report]) -> Command {
          and index.html a page that shows them all, with charts.\n\
          Example: loganalyze report sample_logs --only event-counts,product-views",
     );
-    with_common(command, "several reports, or all of them, from one reading of the logs")
+    let command = with_common(command, "several reports, or all of them, from one reading of the logs");
+    with_usual_top(command, "all in files, else 10 or 20")
 }
 
 /// Whether an option of this name is there for all, or for comparisons.

@@ -1,6 +1,6 @@
 //! `events`: the rows themselves. The words become one query; nothing here knows how it is run.
 
-use super::args::{Common, with_common};
+use super::args::{Common, with_common, with_usual_top};
 use super::question::Question;
 use crate::engine::polars as engine;
 use crate::error::{Error, did_you_mean};
@@ -68,7 +68,7 @@ pub fn command() -> Command {
          20 rows are shown unless --top says otherwise. 'loganalyze schema' lists all columns.\n\
          Example: loganalyze events sample_logs --type view --where \"response_status >= 400\" --columns timestamp,path,referrer",
     );
-    with_common(command, "the events themselves, newest first")
+    with_usual_top(with_common(command, "the events themselves, newest first"), &TOP.to_string())
 }
 
 /// What the words ask for.

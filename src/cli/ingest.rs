@@ -4,7 +4,8 @@
 use super::account::{Account, Limit};
 use super::args::{Common, with_common};
 use super::run::settings;
-use super::{memory, progress, times};
+use super::say::{note, say};
+use super::{memory, outputs, progress, times};
 use crate::error::Error;
 use crate::events::Events;
 use crate::input::{LogFile, Logs, find};
@@ -95,9 +96,9 @@ pub fn run(options: &Common) -> Result<(), Error> {
         account.write_summary(path, serde_json::Map::new())?;
     }
     if !options.quiet {
-        ingested.notes.iter().for_each(|note| eprintln!("note: {}", sink::visible(note)));
-        eprintln!("{}", account.sentence());
-        eprintln!("{}", ingested.sentence(&plan));
+        ingested.notes.iter().for_each(|text| note(text));
+        say(&account.sentence());
+        say(&ingested.sentence(&plan));
     }
     match ingested.failed.as_slice() {
         [] => Ok(()),
@@ -158,6 +159,7 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
         }
         found => found?,
     };
+    outputs::check(options, Vec::new(), found.activity.iter())?;
     let mut writer = Writer::open(&plan.store, &options.tz, &options.redact)?;
     let Known { readings, unchanged, failed, notes } =
         Known::new(found.activity, &writer.store.manifest.sources);

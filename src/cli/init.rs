@@ -20,8 +20,8 @@ const RULES: &str = "\
 # when = \"any\"
 # severity = \"critical\"
 # [[alert]]
-# name = \"many errors\"
-# report = \"errors\"
+# name = \"an endpoint fails\"
+# report = \"endpoints\"
 # when = \"error_rate > 5%\"
 # [[alert]]
 # name = \"hardly anybody there\"
@@ -77,9 +77,17 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     if let Some((there, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
         return Err(taken(there));
     }
+    let folder_of = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+    if let Some((path, _)) = files.iter().find(|(path, _)| !folder_of(path).is_dir()) {
+        let why = format!("there is no folder '{}'", folder_of(path).display());
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, why);
+        return Err(Error::Write { path: path.clone(), source });
+    }
     let mut said = String::new();
-    for (path, text) in &files {
-        create(path, text)?;
+    for (at, (path, text)) in files.iter().enumerate() {
+        // All of them, or none.
+        create(path, text)
+            .inspect_err(|_| files[..at].iter().for_each(|(path, _)| _ = std::fs::remove_file(path)))?;
         said += &format!("{} is written{}.\n", path.display(), if *path == config { &found } else { "" });
     }
     said +=

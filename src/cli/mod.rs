@@ -18,6 +18,7 @@ mod load_parts;
 mod load_store;
 mod memory;
 mod nightly;
+mod outputs;
 mod page;
 mod periods;
 mod pii;
@@ -26,6 +27,7 @@ mod quality;
 mod question;
 mod run;
 mod run_file;
+mod say;
 mod settings;
 mod side_by_side;
 mod sql;
@@ -59,7 +61,7 @@ pub fn main() -> ExitCode {
             // File names and log text are in it, and either may hold what a terminal obeys.
             let text = error.to_string();
             let lines: Vec<_> = text.lines().map(crate::sink::visible).collect();
-            eprintln!("loganalyze: {}", lines.join("\n"));
+            say::say(&format!("loganalyze: {}", lines.join("\n")));
             ExitCode::from(error.exit_code())
         }
     }

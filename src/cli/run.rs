@@ -8,12 +8,15 @@ use super::load::{self, Loaded};
 use super::periods::Cut;
 use super::question::{Question, explanation, questions};
 use super::run_file::QueryFile;
+use super::say::{note, say};
 use super::target::Target;
-use super::{config, describe, ingest, init, load_app, load_store, memory, nightly, page, store, times};
+use super::{
+    config, describe, ingest, init, load_app, load_store, memory, nightly, outputs, page, store, times,
+};
 use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
-use crate::input::LogFile;
+use crate::input::{Found, LogFile};
 use crate::report;
 use crate::scan::Settings;
 use crate::scan::builder::RowSettings;
@@ -72,6 +75,10 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
         // One below the other they are an overview; --top 0 shows all rows.
         questions.iter_mut().filter(|question| question.report.is_some()).for_each(Question::shorten);
     }
+    if target.is_folder() && options.chart.is_none() {
+        // A file holds all rows; --top cuts it.
+        questions.iter_mut().for_each(|question| question.top = 0);
+    }
     let target = if options.chart.is_some() { target.with_pictures(&options)? } else { target };
     answer(questions, &options, &target)?;
     Ok(0)
@@ -88,8 +95,15 @@ fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
 /// Reads the logs once, answers one question after the other, and writes the answers.
 fn answer(questions: Vec<Question>, options: &Common, target: &Target) -> Result<(), Error> {
     let span = target.format == Format::Parquet || target.has_page();
-    let answered = answers(questions, options, target.format, span)?;
+    let answered = answers(questions, options, span, Some(target))?;
     let written = answered.write(options, target);
+    if !options.quiet && !target.format.has_notes() && !target.has_page() {
+        answered.notes().iter().for_each(|text| note(text));
+    }
+    let is_cut = options.since.is_some() || options.until.is_some();
+    if !options.quiet && is_cut && answered.given.iter().all(|(_, answer)| answer.whole.height() == 0) {
+        note("there is nothing of that time: 'loganalyze quality' says of each log when it begins and ends");
+    }
     if let Some(path) = &options.summary {
         let notes = |(question, answer): &(Question, Answer)| {
             (question.name.clone(), answer.about.notes.clone().into())
@@ -97,7 +111,7 @@ fn answer(questions: Vec<Question>, options: &Common, target: &Target) -> Result
         answered.account.write_summary(path, answered.given.iter().map(notes).collect())?;
     }
     if !options.quiet {
-        eprintln!("{}", answered.account.sentence());
+        say(&answered.account.sentence());
     }
     written
 }
@@ -110,7 +124,7 @@ pub struct Answered {
     pub account: Account,
     /// What the page says of that, if it is not about all of them.
     pub accounting: Option<String>,
-    loaded: [Option<Loaded>; 2],
+    loaded: Both,
 }
 
 impl Answered {
@@ -140,17 +154,38 @@ impl Answered {
         }
         Ok(())
     }
+
+    /// What there is to know of the answers beside their rows, each once, with the name of the one that it is about where there
+    /// are several.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let several = self.given.len() > 1;
+        for (question, Answer { shown, about, .. }) in &self.given {
+            let (rows, all) = (shown.height(), about.total_rows);
+            let cut = format!("the first {rows} of {all} rows; --top 0 gives all");
+            for text in (rows < all).then_some(&cut).into_iter().chain(&about.notes) {
+                let shared = self.given.iter().all(|(_, other)| other.about.notes.contains(text));
+                let text =
+                    if several && !shared { format!("{}: {text}", question.name) } else { text.clone() };
+                if !notes.contains(&text) {
+                    notes.push(text);
+                }
+            }
+        }
+        notes
+    }
 }
 
-/// Reads the logs once and answers one question after the other; `span` asks when the first and the last event happened.
+/// Reads the logs once and answers one question after the other; `span` asks when the first and the last event happened, and
+/// `target` is where the answers go, if that is known.
 ///
 /// # Errors
 /// Whatever keeps it from being done; the message is for the user.
 pub fn answers(
     mut questions: Vec<Question>,
     options: &Common,
-    format: Format,
     span: bool,
+    target: Option<&Target>,
 ) -> Result<Answered, Error> {
     let zone = times::zone(&options.tz)?;
     let cut = cut(&questions, options, zone)?;
@@ -161,27 +196,37 @@ pub fn answers(
         Some(_) => of_store(options, &mut questions)?,
         None => inputs(options, &mut questions)?,
     };
+    let results = |target: &Target| target.files(questions.iter().map(|question| question.name.as_str()));
+    let results = target.map(results).unwrap_or_default();
+    outputs::check(options, results, files.activity.iter().chain(&files.system))?;
     if options.explain {
-        questions.iter().for_each(|question| eprint!("{}", explanation(question)));
+        questions.iter().for_each(|question| say(explanation(question).trim_end_matches('\n')));
     }
     let begin = Instant::now();
-    let mut account = Account::default();
-    let scan = Scan { options, zone, cut, hull, limit, span, store };
-    let (of_system, of_activity): (Vec<&Question>, Vec<&Question>) =
-        questions.iter().partition(|question| question.is_of_system_logs());
-    let activity = scan.activity(&files.activity, &of_activity, &mut account)?;
-    let system = scan.system(&files.system, &of_system, &mut account)?;
-    let of = |question: &Question| if question.is_of_system_logs() { &system } else { &activity };
-    let asked: Vec<_> =
-        questions.iter().filter_map(|question| Some((question, of(question).as_ref()?))).collect();
-    let results = evaluate_all(&asked)?;
+    let mut scan = Scan { options, zone, cut, hull, limit, span, store };
+    let (mut account, loaded, results) = loop {
+        match scan.results(&files, &questions) {
+            Ok(results) => break results,
+            // Files that a run has just replaced are gone; those that took their places are there.
+            Err(error) => scan.store = Some(scan.newer_store()?.ok_or(error)?),
+        }
+    };
     account.seconds = begin.elapsed().as_secs_f64();
     let mut answers = Vec::new();
-    for ((question, loaded), result) in asked.into_iter().zip(results) {
-        answers.push(answer::answer(question, result, options, format, loaded, account.seconds)?);
+    for ((question, loaded), result) in asked(&questions, &loaded).into_iter().zip(results) {
+        answers.push(answer::answer(question, result, options, loaded, account.seconds)?);
     }
     let given = questions.into_iter().zip(answers).collect();
-    Ok(Answered { given, account, accounting: None, loaded: [activity, system] })
+    Ok(Answered { given, account, accounting: None, loaded })
+}
+
+/// What was read of user activity and of system logs.
+type Both = [Option<Loaded>; 2];
+
+/// Each question with what was read for it.
+fn asked<'a>(questions: &'a [Question], [activity, system]: &'a Both) -> Vec<(&'a Question, &'a Loaded)> {
+    let of = |question: &Question| if question.is_of_system_logs() { system } else { activity };
+    questions.iter().filter_map(|question| Some((question, of(question).as_ref()?))).collect()
 }
 
 /// How logs are to be read.
@@ -199,6 +244,29 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
+    /// What became of the lines, what was read, and what that says to each question.
+    fn results(
+        &self,
+        files: &Found,
+        questions: &[Question],
+    ) -> Result<(Account, Both, Vec<answer::Rows>), Error> {
+        let mut account = Account::default();
+        let (of_system, of_activity): (Vec<&Question>, Vec<&Question>) =
+            questions.iter().partition(|question| question.is_of_system_logs());
+        let activity = self.activity(&files.activity, &of_activity, &mut account)?;
+        let system = self.system(&files.system, &of_system, &mut account)?;
+        let loaded = [activity, system];
+        let results = evaluate_all(&asked(questions, &loaded))?;
+        Ok((account, loaded, results))
+    }
+
+    /// The store as it is now, if it has changed.
+    fn newer_store(&self) -> Result<Option<Store>, Error> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let now = Store::open(&store.folder)?;
+        Ok((now.manifest.commits != store.manifest.commits).then_some(now))
+    }
+
     /// Reads what these questions of user activity need, if there are any.
     fn activity(
         &self,

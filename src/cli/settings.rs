@@ -2,6 +2,7 @@
 
 use super::account::Limit;
 use super::args::{Common, leak};
+use super::say::note;
 use super::{memory, times};
 use crate::alert::{Channel, Form, Mail, Rule, When, address};
 use crate::config::{Alert, Config, FILE_NAME, KEYS, Key, Kind, Origin, Set, Sources, key};
@@ -93,7 +94,7 @@ pub fn load(matches: &ArgMatches) -> Result<Config, Error> {
         environment: std::env::vars_os().filter_map(text).collect(),
         flags: KEYS.iter().filter_map(typed).collect(),
     })?;
-    config.notes.iter().for_each(|note| eprintln!("note: {}", crate::sink::visible(note)));
+    config.notes.iter().for_each(|text| note(text));
     Ok(config)
 }
 

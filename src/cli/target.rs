@@ -26,6 +26,9 @@ enum Place {
     Folder(PathBuf),
 }
 
+/// The page beside the files.
+const PAGE: &str = "index.html";
+
 impl Target {
     /// Of a command with one result.
     ///
@@ -33,6 +36,9 @@ impl Target {
     /// `Error::Usage` where the file's name does not say which format to write.
     pub fn of_one(format: Option<&str>, output: Option<&Path>, color: When) -> Result<Target, Error> {
         let format = match (named(format)?, output) {
+            (Some(Format::Parquet), None) if std::io::stdout().is_terminal() => {
+                return Err(Error::Usage("Parquet is nothing for a terminal: name a file with -o".into()));
+            }
             (Some(format), _) => format,
             (None, Some(path)) => Format::from_path(path)?,
             (None, None) if std::io::stdout().is_terminal() => Format::Table,
@@ -134,6 +140,18 @@ impl Target {
         self.page
     }
 
+    /// The files that results of these names become, and the page beside them.
+    pub fn files<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<PathBuf> {
+        match &self.place {
+            Place::Stdout | Place::Titled => Vec::new(),
+            Place::File(path) => vec![path.clone()],
+            Place::Folder(folder) => {
+                let page = self.page.then(|| PAGE.to_owned());
+                names.map(|name| self.file_name(name)).chain(page).map(|file| folder.join(file)).collect()
+            }
+        }
+    }
+
     /// The file of a result among several.
     pub fn file_name(&self, name: &str) -> String {
         format!("{name}.{}", self.format.endings()[0])
@@ -146,7 +164,7 @@ impl Target {
     pub fn write_page(&self, page: &Page, facts: &Facts) -> Result<(), Error> {
         let Place::Folder(folder) = &self.place else { return Ok(()) };
         make_folder(folder)?;
-        write_atomically(&folder.join("index.html"), |out| page.write(facts, out))
+        write_atomically(&folder.join(PAGE), |out| page.write(facts, out))
     }
 
     fn save(&self, path: &Path, result: &DataFrame, about: &About) -> Result<(), Error> {
@@ -176,12 +194,17 @@ fn named(format: Option<&str>) -> Result<Option<Format>, Error> {
     format.map(of_name).transpose()
 }
 
-/// As no-color.org says: NO_COLOR, if set and not empty, turns colour off unless the user asks for it.
+/// As no-color.org says: NO_COLOR, if set and not empty, turns colour off unless the user asks for it; so does a terminal that
+/// says of itself that it is dumb.
 fn use_color(when: When, terminal: bool) -> bool {
     match when {
         When::Always => true,
         When::Never => false,
-        When::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        When::Auto => {
+            terminal
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+        }
     }
 }
 

@@ -12,10 +12,23 @@ use std::ops::Range;
 /// `Error::Usage` with a nearer name.
 pub fn zone(name: &str) -> Result<Tz, Error> {
     name.parse().map_err(|_| {
-        let near = crate::error::did_you_mean(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+        let near = match SHORT.iter().find(|(short, _)| name.eq_ignore_ascii_case(short)) {
+            Some((_, zone)) => format!(" (did you mean '{zone}'?)"),
+            None => crate::error::did_you_mean(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())),
+        };
         Error::Usage(format!("'{name}' is no time zone{near}; use a name such as Asia/Seoul or UTC"))
     })
 }
+
+/// What people call zones that have other names, of which the nearest by letters is another zone.
+const SHORT: [(&str, &str); 6] = [
+    ("KST", "Asia/Seoul"),
+    ("+09:00", "Asia/Seoul"),
+    ("+0900", "Asia/Seoul"),
+    ("JST", "Asia/Tokyo"),
+    ("IST", "Asia/Kolkata"),
+    ("BST", "Europe/London"),
+];
 
 /// Microseconds (wall clock) from `since` to before `until`; `None` if neither is given.
 ///

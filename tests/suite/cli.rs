@@ -1,6 +1,6 @@
 //! The command line as people and scripts use it.
 
-use crate::harness::{folder_with, program, root, run, stdout, text};
+use crate::harness::{folder_with, program, root, run, sample_lines, stdout, text};
 use crate::memory::parquet;
 use loganalyze::report;
 use std::io::Read;
@@ -241,4 +241,79 @@ fn the_schema_is_a_table() {
     assert_eq!(schema.lines().count(), columns.iter().sum::<usize>() + 1);
     assert!(schema.contains("events,process_time,double,s,key process_time,"));
     assert!(schema.contains("app_events,level,text,\"\",key level,"));
+}
+
+#[test]
+fn what_is_read_is_never_written() {
+    let folder = folder_with(&[("user_activity.log", &sample_lines().concat()), ("b.log", b"")]);
+    let log = folder.path().join("user_activity.log");
+    let (log, before) = (text(&log), sample_lines().concat());
+    let link = folder.path().join("link.csv");
+    std::os::unix::fs::symlink("user_activity.log", &link).unwrap();
+    let lake = folder.path().join("lake");
+    for words in [
+        &["event-counts", log, "--rejects", log][..],
+        &["event-counts", log, "--summary", log],
+        &["event-counts", log, "-o", log, "--format", "csv"],
+        &["event-counts", log, "-o", text(&link)],
+        &["event-counts", text(folder.path()), "--summary", log],
+        &["ingest", log, "--store", text(&lake), "--summary", log],
+    ] {
+        let output = run(words);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{words:?}: {}", output.stderr);
+        assert!(output.stderr.contains("would replace the log"), "{words:?}: {}", output.stderr);
+        assert_eq!(std::fs::read(log).unwrap(), before, "{words:?}");
+    }
+    let input = std::process::Stdio::from(std::fs::File::open(log).unwrap());
+    let output = program().args(["event-counts", "-", "--summary", log]).stdin(input).output().unwrap();
+    assert_eq!((output.status.code(), std::fs::read(log).unwrap()), (Some(2), before));
+}
+
+#[test]
+fn no_two_outputs_are_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let one = path("one.csv");
+    let output =
+        run(["event-counts", "sample_logs", "-o", text(&one), "--summary", text(&path("./one.csv"))]);
+    assert_eq!(output.code, 2);
+    assert!(output.stderr.contains("-o and --summary both write"), "{}", output.stderr);
+    let missing = run(["event-counts", "no such logs", "sample_logs", "-o", text(&path("none/one.csv"))]);
+    assert_eq!(missing.code, 1);
+    let missing = run(["event-counts", "sample_logs", "-o", text(&path("none/one.csv"))]);
+    assert!(
+        missing.stderr.contains("there is no folder") && !missing.stderr.contains(" lines = "),
+        "{}",
+        missing.stderr
+    );
+    // Of a device there may be several.
+    assert_eq!(
+        run(["event-counts", "sample_logs", "--summary", "/dev/null", "--rejects", "/dev/null"]).code,
+        0
+    );
+}
+
+#[test]
+fn a_full_disk_behind_standard_error_is_no_failure() {
+    for words in [&["event-counts", "sample_logs"][..], &["event-counts", "no such logs"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = program().args(words).stderr(full).output().unwrap();
+        let code = if words[1] == "sample_logs" { 0 } else { 1 };
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(code), code == 1), "{words:?}");
+    }
+}
+
+#[test]
+fn what_a_machine_format_cannot_say_is_said_beside_it() {
+    let notes = |words: &[&str]| -> Vec<String> {
+        let stderr = run(words).stderr;
+        let notes = stderr.lines().filter_map(|line| line.strip_prefix("note: ")).map(str::to_owned);
+        notes.filter(|note| !note.contains("left aside")).collect()
+    };
+    let views = ["product-views", "sample_logs"];
+    assert_eq!(notes(&views), ["the first 10 of 43 rows; --top 0 gives all"]);
+    assert_eq!(notes(&[&views[..], &["--top", "0"]].concat()), Vec::<String>::new());
+    assert_eq!(notes(&[&views[..], &["--format", "table"]].concat()), Vec::<String>::new());
+    assert_eq!(notes(&[&views[..], &["-q"]].concat()), Vec::<String>::new());
+    assert!(notes(&["funnel", "sample_logs", "--format", "json"])[0].starts_with("immature"));
 }

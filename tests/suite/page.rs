@@ -113,7 +113,7 @@ fn every_report_has_its_section() {
         "<td>sample_logs/user_activity-2025-03-13.log</td><td class=\"number\">358</td>",
         "<span class=\"label\">Actions</span> <span class=\"value\">2,450</span>",
         "<td class=\"number\">1</td><td>한빛 스마트폰 A7</td><td class=\"number\">67</td>",
-        "top 10 of 43 · ",
+        "first 30 of 43 rows · ",
         "title=\"cart_adds / views\"",
         "FROM events",
         "<html lang=\"en\">",

@@ -66,7 +66,9 @@ fn each_file_of_the_folder_is_what_its_own_command_writes() {
         assert_eq!(files(&out), expected);
         for (name, _) in names() {
             let format = if format.is_empty() { &["--format", "csv"] } else { format };
-            stdout([&[&name, "sample_logs", "-o", text(&single)], format, options].concat());
+            // A file of several holds all rows unless told otherwise.
+            let all = if options.contains(&"--top") { &[][..] } else { &["--top", "0"] };
+            stdout([&[&name, "sample_logs", "-o", text(&single)], format, options, all].concat());
             let found = out.join(format!("{name}.{ending}"));
             if ending == "parquet" {
                 assert_eq!(parquet(&found), parquet(&single), "{name}");
