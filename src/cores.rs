@@ -26,7 +26,7 @@ mod linux {
 
     pub fn spread(number: usize, threads: usize) {
         // SAFETY: sets of cores are plain bits, here and for the system, which is told how many bytes they have; 0 is the
-        // thread that calls. Where a call fails nothing has changed.
+        // thread that calls. What was allowed a moment ago is allowed again: the second call fails only where the first did.
         unsafe {
             let (mut all, mut one): (cpu_set_t, cpu_set_t) = std::mem::zeroed();
             if sched_getaffinity(0, BYTES, &raw mut all) != 0 {

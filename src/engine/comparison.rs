@@ -24,7 +24,7 @@ pub fn compare(
         if !has_unique_keys(frame, comparison).map_err(failed)? {
             let key: Vec<&str> = comparison.key.iter().map(|column| column.name.as_str()).collect();
             return Err(Error::Query(format!(
-                "rows cannot be known again: several have the same {}",
+                "rows cannot be matched: several have the same {}",
                 key.join(", ")
             )));
         }

@@ -51,7 +51,7 @@ impl Comparison {
         let labels: Vec<_> = others.into_iter().filter(|column| column.kind == Type::Text).collect();
         if let Some(column) = keys.iter().chain(&labels).find(|column| is_result(&column.name)) {
             return Err(Error::Usage(format!(
-                "the result of a comparison has a column '{}' of its own: {name} must call its differently",
+                "the result of a comparison has a column '{}' of its own: {name} must call its own differently",
                 column.name
             )));
         }

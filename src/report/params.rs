@@ -131,6 +131,9 @@ fn literal_end(text: &str) -> Option<usize> {
     (end > 0).then_some(end)
 }
 
+/// The longest duration: what is reckoned with it has room in 64 bits.
+const LONGEST: i64 = 36_500 * DAY;
+
 /// Microseconds of `250ms`, `90s`, `30m`, `12h`, `7d`, `2w`, or several such parts in a row.
 ///
 /// # Errors
@@ -161,6 +164,11 @@ pub fn duration(text: &str) -> Result<i64, Error> {
         };
         total = count.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
         rest = &rest[end..];
+        if total > LONGEST {
+            return Err(Error::Usage(format!(
+                "'{text}' is too long: a duration has 36500d at most, 100 years"
+            )));
+        }
     }
     Ok(total)
 }
@@ -176,8 +184,18 @@ mod tests {
         assert_eq!(duration("1d12h").unwrap(), DAY + DAY / 2);
         assert_eq!(duration("2w").unwrap(), 14 * DAY);
         assert_eq!(duration("1m250ms").unwrap(), 60 * SECOND + 250_000);
-        for wrong in ["", "7", "d", "7 d", "1y", "1sm", "99999999999999999999d", "9223372036854775807w", "7é"]
-        {
+        for wrong in [
+            "",
+            "7",
+            "d",
+            "7 d",
+            "1y",
+            "1sm",
+            "99999999999999999999d",
+            "9223372036854775807w",
+            "36501d",
+            "7é",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

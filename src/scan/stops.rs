@@ -37,9 +37,12 @@ impl Marks {
     }
 }
 
-/// How 32 bytes are looked at on this processor.
+/// How 32 bytes are looked at on this processor. There is none but those that it can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kernel {
+pub struct Kernel(Instructions);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instructions {
     /// All at once (AVX2, BMI1 and BMI2).
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -66,9 +69,9 @@ impl Kernel {
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
         {
-            kernels.push(Kernel::Avx2);
+            kernels.push(Kernel(Instructions::Avx2));
         }
-        kernels.push(Kernel::Portable);
+        kernels.push(Kernel(Instructions::Portable));
         kernels
     }
 
@@ -80,11 +83,11 @@ impl Kernel {
     /// Does something with the fastest instructions that this kernel has.
     #[inline]
     pub fn run<T: Task>(self, task: T) -> T::Output {
-        match self {
+        match self.0 {
             // SAFETY: a kernel is only ever made by `available`, which asked the processor.
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => unsafe { run_avx2(task) },
-            Kernel::Portable => task.run::<Portable>(),
+            Instructions::Avx2 => unsafe { run_avx2(task) },
+            Instructions::Portable => task.run::<Portable>(),
         }
     }
 

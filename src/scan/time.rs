@@ -27,21 +27,21 @@ pub fn parse(text: &[u8], zone: Tz) -> Option<i64> {
 /// Reads timestamps one after the other. Lines of one day follow one another, so the day of the last one is kept.
 pub struct Reader {
     zone: Tz,
-    date: [u8; 10],
+    date: Option<[u8; 10]>,
     day_begin: i64,
 }
 
 impl Reader {
     /// A reader that turns timestamps with an offset into the wall clock of `zone`.
     pub fn new(zone: Tz) -> Self {
-        Reader { zone, date: [0; 10], day_begin: 0 }
+        Reader { zone, date: None, day_begin: 0 }
     }
 
     /// As [`parse`] has it.
     #[inline]
     pub fn read(&mut self, text: &[u8]) -> Option<i64> {
         if let Some((date, clock)) = text.split_first_chunk()
-            && *date == self.date
+            && Some(*date) == self.date
             && let Ok(clock) = clock.try_into()
             && let Some(since_midnight) = clock_with_micros(clock)
         {
@@ -51,7 +51,7 @@ impl Reader {
         if let (Some(_), Some(first)) = (parsed, text.first_chunk())
             && let Some(day) = date(first)
         {
-            (self.date, self.day_begin) = (*first, day * DAY);
+            (self.date, self.day_begin) = (Some(*first), day * DAY);
         }
         parsed
     }
