@@ -51,9 +51,9 @@ pub(super) fn is_no_log(name: &str) -> bool {
     name.starts_with('.') || name.starts_with("buffer.")
 }
 
-/// Whether a file that is not called like a log may be one all the same.
+/// Whether a file that is not called like a log may be one all the same; one that is being written by a program is none yet.
 pub(super) fn may_be_log(name: &str) -> bool {
-    name.contains(".log") || name.starts_with("user_activity")
+    !name.ends_with(".tmp") && (name.contains(".log") || name.starts_with("user_activity"))
 }
 
 /// `user_activity-2025-03-10` as `user_activity` and the date; a stem without a date as it is.
