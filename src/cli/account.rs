@@ -17,7 +17,13 @@ pub enum Limit {
     Count(u64),
     /// So many in a hundred lines.
     Percent(f64),
+    /// What is allowed where lines come a few at a time, of which one in ten says nothing yet: nine, or 10 %.
+    Usual,
 }
+
+/// How many in a hundred lines may be rejected unless it is said.
+pub const USUAL: f64 = 10.0;
+const FEW: u64 = 9;
 
 impl Limit {
     /// Reads `25` or `0.5%`.
@@ -40,6 +46,7 @@ impl Limit {
         match self {
             Limit::Count(count) => tally.rejects() <= count,
             Limit::Percent(percent) => tally.rejects() as f64 <= tally.lines as f64 * percent / 100.0,
+            Limit::Usual => tally.rejects() <= FEW || Limit::Percent(USUAL).allows(tally),
         }
     }
 }
@@ -196,6 +203,7 @@ impl Account {
             match limit {
                 Limit::Count(count) => format!("the {} allowed", thousands(count)),
                 Limit::Percent(percent) => format!("the {percent} % allowed"),
+                Limit::Usual => format!("the {USUAL} % allowed"),
             },
             self.instead.unwrap_or("nothing was written"),
         );

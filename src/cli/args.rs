@@ -1,6 +1,6 @@
 //! The words of the command line. Reports bring their own subcommands: name, help and columns come from their headers.
 
-use super::account::Limit;
+use super::account::{Limit, USUAL};
 use super::run_file::{self, QueryFile};
 use super::{compare, config, events, funnel_words, ingest, init, nightly, sql, store};
 use crate::error::Error;
@@ -138,7 +138,7 @@ impl Common {
         match &self.max_rejects {
             _ if self.strict => Ok(Limit::Count(0)),
             Some(limit) => Limit::parse(limit),
-            None => Ok(Limit::Percent(10.0)),
+            None => Ok(Limit::Percent(USUAL)),
         }
     }
 }

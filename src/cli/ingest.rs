@@ -76,6 +76,9 @@ pub fn command() -> Command {
     for option in unused {
         command = command.mut_arg(option, |arg| arg.hide(true));
     }
+    let command = command.mut_arg("max_rejects", |arg| {
+        arg.help("The most of the new lines that may be rejected, as a number or a percentage; without this 10%, but nine at least")
+    });
     command.mut_arg("store", |arg| {
         arg.required(true).help("The store's folder, which is made if it is not there")
     })
@@ -173,7 +176,11 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
     let batches = Batches {
         settings,
         options,
-        limit: options.limit()?,
+        limit: if options.max_rejects.is_none() && !options.strict {
+            Limit::Usual
+        } else {
+            options.limit()?
+        },
         // What is made of a text takes some times its room.
         bytes: (memory::size(&options.memory_limit)? / 4).max(1 << 20) as u64,
         touched: BTreeSet::new(),

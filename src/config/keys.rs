@@ -85,7 +85,13 @@ pub const KEYS: &[Key] = &[
         "TIME",
         "How long the store keeps events, such as 400d; without this, for ever",
     ),
-    of("max_rejects", Kind::Amount, Some("10%"), "N|N%", "The most lines that may be rejected"),
+    of(
+        "max_rejects",
+        Kind::Amount,
+        None,
+        "N|N%",
+        "The most of the new lines that may be rejected; without this 10%, but nine at least",
+    ),
     of("gap", Kind::Text, Some("30m"), "TIME", "The longest pause within a session"),
     of("split_midnight", Kind::Switch, Some("false"), "WHETHER", "Whether midnight ends a session"),
     of(

@@ -194,6 +194,8 @@ mod tests {
     #[test]
     fn the_reader_agrees_with_parse_whatever_came_before() {
         let mut reader = Reader::new(chrono_tz::Asia::Seoul);
+        let never = b"\0\0\0\0\0\0\0\0\0\0T12:34:56.123456";
+        assert_eq!(reader.read(never), None);
         let base = b"2025-03-12T12:34:56.123456";
         for at in 0..base.len() {
             for byte in 0..=255 {

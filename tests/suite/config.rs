@@ -176,6 +176,9 @@ fn init_writes_what_suits_the_folder_and_overwrites_nothing() {
     let again = run_in(folder.path(), &["init", "my shop", "--systemd", "units"], &[]);
     assert_eq!(again.code, 1);
     assert!(again.stderr.contains("loganalyze.service") && !config.exists(), "{}", again.stderr);
+    let nowhere = run_in(folder.path(), &["init", "my shop", "--systemd", "nowhere"], &[]);
+    assert!(nowhere.code == 1 && nowhere.stderr.contains("there is no folder"), "{}", nowhere.stderr);
+    assert!(!config.exists());
     std::fs::write(&config, "mine").unwrap();
     assert_eq!(run_in(folder.path(), &["init", "my shop"], &[]).code, 1);
     assert_eq!(std::fs::read_to_string(&config).unwrap(), "mine");

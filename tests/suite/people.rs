@@ -130,3 +130,14 @@ fn a_session_that_began_before_the_period_is_none_in_it() {
     let apart = ["sessions", text(folder.path()), "--gap", "5m"];
     assert!(stdout([&apart[..], &range].concat()).contains("\n2025-03-11,3,"));
 }
+
+#[test]
+fn weeks_begin_on_mondays_in_every_report() {
+    // A Thursday, on which the epoch's weeks begin, a Sunday and a Monday.
+    let folder = log(&[("13T09:00:00", "a1", "x"), ("16T09:00:00", "a1", "x"), ("17T09:00:00", "a1", "x")]);
+    for report in ["audience", "traffic"] {
+        let rows = stdout([report, text(folder.path()), "--every", "1w"]);
+        let starts: Vec<&str> = rows.lines().skip(1).map(|row| &row[..10]).collect();
+        assert_eq!(starts, ["2025-03-10", "2025-03-17"], "{report}");
+    }
+}

@@ -290,3 +290,18 @@ fn a_store_that_may_not_be_written_is_read_and_stays_as_it_is() {
     assert!(String::from_utf8(read.stdout).unwrap() == expected);
     is_whole(&lake);
 }
+
+#[test]
+fn a_few_broken_lines_among_a_few_are_no_reason_to_stop() {
+    let folder = folder_with(&[("a.log", &[b"{\"event_type\": \"x\"}\n{broken\n".as_slice()].concat())]);
+    let lake = folder.path().join("lake");
+    let ingest = |words: &[&str]| {
+        run([&["ingest", text(&folder.path().join("a.log")), "--store", text(&lake)], words].concat())
+    };
+    assert_eq!(ingest(&["--strict"]).code, 3);
+    assert_eq!(ingest(&["--max-rejects", "10%"]).code, 3);
+    let said = ingest(&[]);
+    assert!(said.code == 0 && said.stderr.contains("1 reject"), "{}", said.stderr);
+    std::fs::write(folder.path().join("a.log"), "{broken\n".repeat(10)).unwrap();
+    assert_eq!(ingest(&[]).code, 3);
+}
