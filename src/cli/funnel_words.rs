@@ -128,10 +128,10 @@ pub fn immature(result: &DataFrame) -> Option<String> {
     let count = grouped(&count.to_string());
     Some(match result.column("step") {
         Ok(_) => format!(
-            "immature: {count} of those who entered may still go on: their window was open when the logs ended"
+            "immature: {count} of those who entered had time left when the events ended; some may go on"
         ),
         Err(_) => format!(
-            "immature: {count} of those who stopped there may still go on: their window was open when the logs ended"
+            "immature: {count} of those who stopped there had time left when the events ended; some may go on"
         ),
     })
 }

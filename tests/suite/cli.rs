@@ -67,7 +67,7 @@ fn what_is_said_of_a_result_is_in_its_file_and_in_the_summary() {
     let words =
         ["funnel", "sample_logs", "--breakdown", "weekday", "-o", text(&path), "--summary", text(&summary)];
     stdout(words);
-    let note = "immature: 88 of those who entered may still go on: their window was open when the logs ended";
+    let note = "immature: 88 of those who entered had time left when the events ended; some may go on";
     let (_, about) = parquet(&path);
     assert!(about.contains(&("loganalyze.notes".to_owned(), note.to_owned())), "{about:?}");
     let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(&summary).unwrap()).unwrap();
