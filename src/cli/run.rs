@@ -100,9 +100,8 @@ fn answer(questions: Vec<Question>, options: &Common, target: &Target) -> Result
     if !options.quiet && !target.format.has_notes() && !target.has_page() {
         answered.notes().iter().for_each(|text| note(text));
     }
-    let is_cut = options.since.is_some() || options.until.is_some();
-    if !options.quiet && is_cut && answered.given.iter().all(|(_, answer)| answer.whole.height() == 0) {
-        note("there is nothing of that time: 'loganalyze quality' says of each log when it begins and ends");
+    if !options.quiet && answered.has_no_events() {
+        note("there is no event of that time: 'loganalyze quality' says of each log when it begins and ends");
     }
     if let Some(path) = &options.summary {
         let notes = |(question, answer): &(Question, Answer)| {
@@ -153,6 +152,13 @@ impl Answered {
             target.write_page(&page, &facts)?;
         }
         Ok(())
+    }
+
+    /// Whether it is known that there are no events of the times that were asked for.
+    fn has_no_events(&self) -> bool {
+        let none =
+            |loaded: &Loaded| !loaded.ranges.is_empty() && loaded.bots.is_some_and(|(_, all)| all == 0);
+        self.loaded.iter().flatten().count() > 0 && self.loaded.iter().flatten().all(none)
     }
 
     /// What there is to know of the answers beside their rows, each once, with the name of the one that it is about where there

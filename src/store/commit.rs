@@ -172,10 +172,7 @@ impl Draft {
             Err(_) => self.kept = true,
         }
         Err(match source.kind() {
-            io::ErrorKind::AlreadyExists => Error::Locked(format!(
-                "{} was changed by another run meanwhile; nothing of this one was kept: run it again",
-                path.display()
-            )),
+            io::ErrorKind::AlreadyExists => changed(path),
             _ => Error::Write { path: path.to_owned(), source },
         })
     }
@@ -272,6 +269,14 @@ impl Out {
 fn random() -> u32 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0) as u32
+}
+
+/// That another run was quicker.
+pub fn changed(path: &Path) -> Error {
+    Error::Locked(format!(
+        "{} was changed by another run meanwhile; nothing of this one was kept: run it again",
+        path.display()
+    ))
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -1,12 +1,12 @@
 //! Changing a store: new events go into new files of their days, and files of which something else is true now are written
 //! anew. Knows nothing of where the events come from.
 
-use super::commit::{Draft, holds_files, tidy};
+use super::commit::{Draft, changed, holds_files, tidy};
 use super::day::Day;
 use super::manifest::{Manifest, Part, Source};
 use super::settle::{Settled, settle};
 use super::state::State;
-use super::{Store, lock, part};
+use super::{MANIFEST, Store, lock, part};
 use crate::cloud::is_object;
 use crate::error::Error;
 use crate::events::{Events, derive};
@@ -139,6 +139,25 @@ impl Writer {
 
     /// Writes what is new and what has changed; the files of a day become one where `together` says so of their number.
     fn write(
+        &mut self,
+        events: Events,
+        manifest: Manifest,
+        together: impl Fn(usize) -> bool,
+    ) -> Result<BTreeSet<Day>, Error> {
+        let written = self.try_to_write(events, manifest, together);
+        written.map_err(
+            |error| if self.is_outdated() { changed(&self.store.folder.join(MANIFEST)) } else { error },
+        )
+    }
+
+    /// Whether another run, which only an object store allows, has changed the store: files that it replaced are gone.
+    fn is_outdated(&self) -> bool {
+        let commits = |store: &Store| store.manifest.commits;
+        is_object(&self.store.folder)
+            && Store::open(&self.store.folder).is_ok_and(|now| commits(&now) != commits(&self.store))
+    }
+
+    fn try_to_write(
         &mut self,
         mut events: Events,
         mut manifest: Manifest,

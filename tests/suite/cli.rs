@@ -316,4 +316,9 @@ fn what_a_machine_format_cannot_say_is_said_beside_it() {
     assert_eq!(notes(&[&views[..], &["--format", "table"]].concat()), Vec::<String>::new());
     assert_eq!(notes(&[&views[..], &["-q"]].concat()), Vec::<String>::new());
     assert!(notes(&["funnel", "sample_logs", "--format", "json"])[0].starts_with("immature"));
+    let nothing = notes(&["event-counts", "sample_logs", "--since", "2030-01-01"]);
+    assert!(nothing.len() == 1 && nothing[0].starts_with("there is no event of that time"), "{nothing:?}");
+    // There are events, but no attacks.
+    let quiet = ["login-incidents", "sample_logs", "--since", "2025-03-14T23:00"];
+    assert_eq!((stdout(quiet).lines().count(), notes(&quiet)), (1, Vec::new()));
 }
