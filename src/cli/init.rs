@@ -1,5 +1,6 @@
 //! `init`: a configuration that suits a folder, and what runs the job every night. Overwrites nothing.
 
+use super::outputs::check_folder;
 use super::times;
 use crate::config::FILE_NAME;
 use crate::error::Error;
@@ -77,12 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     if let Some((there, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
         return Err(taken(there));
     }
-    let folder_of = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
-    if let Some((path, _)) = files.iter().find(|(path, _)| !folder_of(path).is_dir()) {
-        let why = format!("there is no folder '{}'", folder_of(path).display());
-        let source = std::io::Error::new(std::io::ErrorKind::NotFound, why);
-        return Err(Error::Write { path: path.clone(), source });
-    }
+    files.iter().try_for_each(|(path, _)| check_folder(path))?;
     let mut said = String::new();
     for (at, (path, text)) in files.iter().enumerate() {
         // All of them, or none.

@@ -144,6 +144,12 @@ impl<'a> Reading<'a> {
         Ok(Some(begun))
     }
 
+    fn loader(&self, options: &Common) -> Result<Loader<'a>, Error> {
+        let mut loader = Loader::new(self.plan, options, self.ranges.clone(), self.needed);
+        loader.begun = self.begun()?;
+        Ok(loader)
+    }
+
     /// The columns to read from files.
     fn names(&self) -> Vec<&'static str> {
         self.needed.names().filter(|name| *name != "event_date").collect()
@@ -160,9 +166,7 @@ impl<'a> Reading<'a> {
         if self.recount {
             derive_of_visitors(&mut events, Wanted::of(["session_number"]), self.plan.sessions);
         }
-        let begun = self.begun()?;
-        let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
-        loader.begun = begun;
+        let mut loader = self.loader(options)?;
         let relation = Relation::in_memory(loader.frame(events)?);
         Ok(loader.loaded(relation, Vec::new()))
     }
@@ -194,10 +198,7 @@ impl<'a> Reading<'a> {
         };
         let bytes = pieces.iter().map(|piece| piece.rows * width(self.needed, NUMBERED) as usize);
         let together = together(bytes, self.plan.settings.row_bytes.unwrap_or(usize::MAX));
-        let begun = self.begun()?;
-        let ranges = self.ranges.clone();
-        let mut loader = Loader::new(self.plan, options, ranges, self.needed);
-        loader.begun = begun;
+        let mut loader = self.loader(options)?;
         for together in together {
             let events: Result<Vec<Events>, Error> = pieces[together].par_iter().map(read).collect();
             held.add(&mut loader, events?)?;

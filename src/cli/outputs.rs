@@ -4,6 +4,7 @@
 use super::args::Common;
 use crate::error::Error;
 use crate::input::LogFile;
+use crate::sink::file::folder_of;
 use crate::sink::visible;
 use std::fs::{Metadata, metadata};
 use std::io::{Error as IoError, ErrorKind};
@@ -34,7 +35,7 @@ pub fn check<'a>(
             }
         } else if *option != "-o" || options.output.as_deref() == Some(path) {
             // A folder of results is made where there is none.
-            folder(path)?;
+            check_folder(path)?;
         }
         let is_there = |place: &Option<PathBuf>| place.is_some() && *place == self::place(path);
         if let Some((other, _)) = outputs[..at].iter().find(|(_, other)| is_there(&place(other))) {
@@ -61,17 +62,17 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
 fn place(path: &Path) -> Option<PathBuf> {
     match metadata(path) {
         Ok(there) => there.is_file().then(|| path.canonicalize().ok())?,
-        Err(_) => Some(parent(path).canonicalize().ok()?.join(path.file_name()?)),
+        Err(_) => Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?)),
     }
 }
 
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn folder(path: &Path) -> Result<(), Error> {
-    let folder = parent(path);
-    if folder.exists() {
+/// Checks that there is a folder for this file.
+///
+/// # Errors
+/// `Error::Write` where there is none.
+pub fn check_folder(path: &Path) -> Result<(), Error> {
+    let folder = folder_of(path);
+    if folder.is_dir() {
         return Ok(());
     }
     let why = format!("there is no folder '{}'", visible(&folder.to_string_lossy()));

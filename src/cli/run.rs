@@ -158,7 +158,8 @@ impl Answered {
     fn has_no_events(&self) -> bool {
         let none =
             |loaded: &Loaded| !loaded.ranges.is_empty() && loaded.bots.is_some_and(|(_, all)| all == 0);
-        self.loaded.iter().flatten().count() > 0 && self.loaded.iter().flatten().all(none)
+        let mut loaded = self.loaded.iter().flatten().peekable();
+        loaded.peek().is_some() && loaded.all(none)
     }
 
     /// What there is to know of the answers beside their rows, each once, with the name of the one that it is about where there
@@ -214,7 +215,10 @@ pub fn answers(
         match scan.results(&files, &questions) {
             Ok(results) => break results,
             // Files that a run has just replaced are gone; those that took their places are there.
-            Err(error) => scan.store = Some(scan.newer_store()?.ok_or(error)?),
+            Err(error) => match scan.store.as_ref().map(Store::newer).transpose()?.flatten() {
+                None => return Err(error),
+                newer => scan.store = newer,
+            },
         }
     };
     account.seconds = begin.elapsed().as_secs_f64();
@@ -264,13 +268,6 @@ impl Scan<'_> {
         let loaded = [activity, system];
         let results = evaluate_all(&asked(questions, &loaded))?;
         Ok((account, loaded, results))
-    }
-
-    /// The store as it is now, if it has changed.
-    fn newer_store(&self) -> Result<Option<Store>, Error> {
-        let Some(store) = &self.store else { return Ok(None) };
-        let now = Store::open(&store.folder)?;
-        Ok((now.manifest.commits != store.manifest.commits).then_some(now))
     }
 
     /// Reads what these questions of user activity need, if there are any.

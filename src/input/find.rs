@@ -181,15 +181,16 @@ impl Search {
     fn tell_of_unread(&mut self) {
         let unread: Vec<&str> =
             self.aside.iter().map(String::as_str).filter(|name| !self.found.holds(name)).collect();
+        let (are, them) = match unread.len() {
+            0 => return,
+            1 => ("1 file is".to_owned(), "it"),
+            count => (format!("{count} files are"), "them"),
+        };
         let more = if unread.len() > 3 { ", …" } else { "" };
-        let (are, them) = if unread.len() == 1 { ("1 file is", "it") } else { ("files are", "them") };
-        let count = if unread.len() == 1 { String::new() } else { format!("{} ", unread.len()) };
-        if let Some(names) = unread.get(..unread.len().min(3)).filter(|names| !names.is_empty()) {
-            let names = names.join(", ");
-            self.found.notes.push(format!(
-                "{count}{are} left aside, not called like a log: {names}{more}; name {them} to read {them}"
-            ));
-        }
+        let names = unread[..unread.len().min(3)].join(", ");
+        let note =
+            format!("{are} left aside, not called like a log: {names}{more}; name {them} to read {them}");
+        self.found.notes.push(note);
     }
 
     fn leave_others_aside(&mut self) -> Result<(), Error> {

@@ -75,6 +75,11 @@ fn beginning(short: &LogFile, long: &LogFile) -> String {
     format!("'{}' is the beginning of '{}': only the longer one is read", short.name, long.name)
 }
 
+/// Whether there is nothing in a text by which its file could be known.
+pub fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0)
+}
+
 /// A hash of a file's first line; `None` where that can't show that it is a copy.
 fn head(file: &LogFile) -> Result<Option<u64>, Error> {
     if file.bytes.is_none() {
@@ -85,9 +90,8 @@ fn head(file: &LogFile) -> Result<Option<u64>, Error> {
     let mut head = [0; HEAD_BYTES];
     let (count, end) = fill(&mut text.reader, &mut head);
     let line = head[..count].split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let blank = line.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0);
     let broken = matches!(end, Some(Err(_))) && line.len() == count;
-    if blank || broken {
+    if is_blank(line) || broken {
         return Ok(None);
     }
     let mut hasher = DefaultHasher::new();
@@ -127,10 +131,12 @@ fn compare(first: &mut impl Read, second: &mut impl Read) -> Relation {
         match (torn, n.cmp(&m)) {
             ([false, false], Ordering::Equal) if end_one.is_some() => return Relation::Same,
             ([false, false], Ordering::Equal) => {}
-            ([_, false], Ordering::Less) if whole_lines => return Relation::FirstBeginsSecond,
-            ([false, _], Ordering::Greater) if whole_lines => return Relation::SecondBeginsFirst,
-            ([true, false], Ordering::Equal) if whole_lines => return Relation::FirstBeginsSecond,
-            ([false, true], Ordering::Equal) if whole_lines => return Relation::SecondBeginsFirst,
+            ([_, false], Ordering::Less) | ([true, false], Ordering::Equal) if whole_lines => {
+                return Relation::FirstBeginsSecond;
+            }
+            ([false, _], Ordering::Greater) | ([false, true], Ordering::Equal) if whole_lines => {
+                return Relation::SecondBeginsFirst;
+            }
             _ => return Relation::Different,
         }
     }

@@ -16,6 +16,7 @@ use crate::error::Error;
 use std::path::PathBuf;
 
 pub use find::find;
+pub use identity::is_blank;
 pub use probe::{Probe, Stat, around, probe};
 pub use source::{Chunk, SHOWN_BYTES, Source};
 

@@ -96,8 +96,8 @@ pub(super) fn payload(text: &[u8]) -> (bool, &[u8]) {
     (compressed, &rest[..memchr::memchr(b'.', rest).unwrap_or(rest.len())])
 }
 
-/// Whether this is, or begins as, a JSON object as Flask writes it. A brace alone would not tell: of 16 ids of hexadecimal
-/// digits, which are base64url too, one may be taken for something that begins with it.
+/// Whether this is, or begins as, a JSON object as Flask writes it. A brace alone would not tell: hexadecimal digits are
+/// base64url too, and of 25 ids one (`e0` to `e9`) decodes to what begins with it.
 fn is_object(decoded: &[u8]) -> bool {
     decoded.starts_with(b"{\"") || decoded == b"{}"
 }

@@ -117,15 +117,7 @@ impl Store {
     /// # Errors
     /// `Error::Store` where a file cannot be read.
     pub fn find_persons(&self, forget: &Forget) -> Result<Vec<Found>, Error> {
-        let mut found: Vec<Found> = Vec::new();
-        for (day, _, rows) in self.of_persons(forget)? {
-            let events = rows.iter().filter(|row| **row).count() as u64;
-            match found.last_mut() {
-                Some(last) if last.day == day => last.events += events,
-                _ => found.push(Found { day, events }),
-            }
-        }
-        Ok(found)
+        self.of_persons(forget).map(|theirs| by_day(&theirs))
     }
 
     /// The days before this one.
@@ -187,11 +179,11 @@ impl Writer {
     /// # Errors
     /// `Error::Write`, `Error::Store`; nothing has changed then.
     pub fn forget(&mut self, forget: &Forget) -> Result<Vec<Found>, Error> {
-        let found = self.store.find_persons(forget)?;
+        let theirs = self.store.of_persons(forget)?;
+        let found = by_day(&theirs);
         let mut manifest = self.store.manifest.clone();
         let mut draft = Draft::new(&self.store);
         let mut emptied: BTreeSet<(Day, usize)> = BTreeSet::new();
-        let theirs = self.store.of_persons(forget)?;
         let spans = self.spans_without(&theirs)?;
         for (day, number, theirs) in theirs {
             let Some(files) = manifest.days.get_mut(&day) else { continue };
@@ -225,6 +217,19 @@ impl Writer {
         self.settle_again()?;
         Ok(found)
     }
+}
+
+/// How many of these events there are, by day.
+fn by_day(theirs: &[(Day, usize, Vec<bool>)]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for (day, _, rows) in theirs {
+        let events = rows.iter().filter(|row| **row).count() as u64;
+        match found.last_mut() {
+            Some(last) if last.day == *day => last.events += events,
+            _ => found.push(Found { day: *day, events }),
+        }
+    }
+    found
 }
 
 /// What is wrong with a file.

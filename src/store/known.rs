@@ -4,7 +4,7 @@
 
 use super::manifest::{Hash, Source};
 use crate::error::Error;
-use crate::input::{LogFile, Part, Probe, around, probe};
+use crate::input::{LogFile, Part, Probe, around, is_blank, probe};
 use crate::scan::reject::Tally;
 
 /// A log of which something was not read yet.
@@ -155,10 +155,6 @@ impl Known {
         let begin = (file.part.lines, file.part.begin);
         self.readings.push(Reading { file, source, probe, begin });
     }
-}
-
-fn is_blank(head: &[u8]) -> bool {
-    head.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0)
 }
 
 /// Whether a file begins as this source did.

@@ -66,6 +66,15 @@ impl Store {
         }
     }
 
+    /// The store as it is now, if another run has changed it: files that it replaced are gone.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn newer(&self) -> Result<Option<Store>, Error> {
+        let now = Store::open(&self.folder)?;
+        Ok((now.manifest.commits != self.manifest.commits).then_some(now))
+    }
+
     /// The store in this folder, if there is one.
     fn find(folder: &Path) -> Result<Option<Store>, Error> {
         let path = folder.join(MANIFEST);

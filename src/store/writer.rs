@@ -145,16 +145,11 @@ impl Writer {
         together: impl Fn(usize) -> bool,
     ) -> Result<BTreeSet<Day>, Error> {
         let written = self.try_to_write(events, manifest, together);
-        written.map_err(
-            |error| if self.is_outdated() { changed(&self.store.folder.join(MANIFEST)) } else { error },
-        )
-    }
-
-    /// Whether another run, which only an object store allows, has changed the store: files that it replaced are gone.
-    fn is_outdated(&self) -> bool {
-        let commits = |store: &Store| store.manifest.commits;
-        is_object(&self.store.folder)
-            && Store::open(&self.store.folder).is_ok_and(|now| commits(&now) != commits(&self.store))
+        // Only an object store lets another run change it meanwhile.
+        written.map_err(|error| match self.store.newer() {
+            Ok(Some(_)) if is_object(&self.store.folder) => changed(&self.store.folder.join(MANIFEST)),
+            _ => error,
+        })
     }
 
     fn try_to_write(
