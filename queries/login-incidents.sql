@@ -17,8 +17,8 @@
 -- success_window: success_after_failures: the time before the log-in within which they must happen
 -- kind: brute_force (an account fails often), ip_burst (an address fails often), spray (an address fails with many accounts), distributed (an account fails from many addresses), success_after_failures (an account or address fails often, then logs in)
 -- key_type: what key is: an account, as typed, or an ip, of IPv6 the /64
--- first: the first failure
--- last: the last failure, or of success_after_failures the last such log-in; incidents whose windows overlap are one
+-- first: the first failure, with --since perhaps up to a day before that
+-- last: the last failure, or of success_after_failures the last such log-in; with --since it is not before that; incidents whose windows overlap are one
 -- attempts: failures from first to last
 -- peak: the most failures, accounts (spray) or addresses (distributed) in one window
 -- accounts: distinct accounts among the failures

@@ -121,15 +121,16 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
     if let Some(comparing) = &question.comparing {
         return compare::evaluate(question, comparing, loaded);
     }
+    let before = loaded.before(loaded.ranges.first());
     let result = match &loaded.apart {
         Some(apart) if loaded.share(question.wanted).is_some() => {
             let seen = Seen::by(question.queries(), EVENTS.name);
-            rows(question, &apart.relation(question.wanted, seen.as_ref())?)?
+            rows(question, &apart.relation(question.wanted, seen.as_ref())?, before)?
         }
-        _ if question.is_of_system_logs() => rows(question, &loaded.relation)?,
+        _ if question.is_of_system_logs() => rows(question, &loaded.relation, None)?,
         _ => {
             let columns: Vec<&str> = question.wanted.names().collect();
-            rows(question, &loaded.relation.narrowed(&columns))?
+            rows(question, &loaded.relation.narrowed(&columns), before)?
         }
     };
     match question.report.as_ref().map(|report| &report.header.columns) {
@@ -141,14 +142,18 @@ fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
     }
 }
 
-/// What the question's SQL gives over these events.
+/// What the question's SQL gives over these events; `before` are log-ins in which attacks on these may have begun.
 ///
 /// # Errors
 /// `Error::Query` with what Polars does not accept.
-pub fn rows(question: &Question, events: &Relation) -> Result<DataFrame, Error> {
+pub fn rows(
+    question: &Question,
+    events: &Relation,
+    before: Option<incidents::Before>,
+) -> Result<DataFrame, Error> {
     match &question.funnel {
         Some(asked) => funnel::query(asked, events),
-        None if question.incidents => incidents::query(&question.sql, events),
+        None if question.lead.is_some() => incidents::query(&question.sql, events, before),
         None => engine::query(&question.sql, events),
     }
 }

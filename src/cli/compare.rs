@@ -150,7 +150,7 @@ pub fn evaluate(
     }
     let mut of = |name: &str, period: &Range<i64>| {
         let events = loaded.relation.within(period);
-        let result = rows(question, &events)?;
+        let result = rows(question, &events, loaded.before(Some(period)))?;
         let said = covered(period, &events)?.into_iter().chain(immature(&result));
         notes.extend(said.map(|note| format!("{name}: {note}")));
         engine::as_promised(&result, &comparing.report.header.columns)

@@ -7,6 +7,7 @@ use super::args::{Bots, Common};
 use super::periods::Cut;
 use super::quality::Quality;
 use super::{load_parts, pii, progress};
+use crate::engine::incidents;
 use crate::engine::polars::frame;
 use crate::engine::relation::Relation;
 use crate::engine::seen::Seen;
@@ -44,6 +45,8 @@ pub struct Plan<'a> {
     pub allow: &'a [IpNet],
     /// What makes a session.
     pub sessions: Sessions,
+    /// How long before the times that are asked for log-ins are looked at, too, microseconds, if they are.
+    pub lead: Option<i64>,
     /// Whether the files' quality is asked for.
     pub quality: bool,
     /// Whether it is asked when the first and the last event happened.
@@ -58,6 +61,8 @@ pub struct Loaded {
     pub quality: Quality,
     /// The ranges of the events that it has, microseconds; none if it has all.
     pub ranges: Vec<Range<i64>>,
+    /// The log-ins before the ranges, as [`incidents::tries`] gives them, if they are looked at.
+    pub before: Vec<DataFrame>,
     /// The first and the last event's time, microseconds.
     pub span: Option<(i64, i64)>,
     /// How many events within the range were by programs, and how many there were; none if nobody asked.
@@ -66,6 +71,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The log-ins before this one of its ranges.
+    pub fn before(&self, range: Option<&Range<i64>>) -> Option<incidents::Before<'_>> {
+        Some(incidents::Before { tries: &self.before, since: range?.start })
+    }
+
     /// What share of the memory that there is a question with these columns takes, beside the events that all have; nothing
     /// for one that leaves no room for others.
     pub fn share(&self, columns: Wanted) -> Option<f64> {
@@ -122,6 +132,10 @@ pub struct Loader<'a> {
     pub wanted: Wanted,
     /// The sessions that began before the events' times do, if they are not to be found among the events.
     pub begun: Option<Begun>,
+    /// At which times before those that are asked for log-ins are still to be looked at among the events, microseconds.
+    pub leads: Vec<Range<i64>>,
+    /// What was found there.
+    before: Vec<DataFrame>,
     /// What replaces personal data, if it is to be replaced.
     pub pii: Option<pii::Hasher>,
     pub quality: Quality,
@@ -135,8 +149,11 @@ pub struct Loader<'a> {
 impl<'a> Loader<'a> {
     /// That of events of these times, all if there is none, with these columns.
     pub fn new(plan: &'a Plan<'a>, options: &Common, ranges: Vec<Range<i64>>, wanted: Wanted) -> Self {
+        let lead = |range: &Range<i64>| Some(range.start.saturating_sub(plan.lead?)..range.start);
         Loader {
             plan,
+            leads: ranges.iter().filter_map(lead).filter(|lead| !lead.is_empty()).collect(),
+            before: Vec::new(),
             ranges,
             wanted,
             begun: None,
@@ -150,8 +167,8 @@ impl<'a> Loader<'a> {
 
     /// What was loaded, from these files.
     pub fn loaded(self, relation: Relation, files: Vec<FileScan>) -> Loaded {
-        let Loader { ranges, quality, span, bots, .. } = self;
-        Loaded { relation, apart: None, ranges, quality, span, bots, files }
+        let Loader { ranges, before, quality, span, bots, .. } = self;
+        Loaded { relation, apart: None, ranges, before, quality, span, bots, files }
     }
 
     fn whole(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
@@ -174,18 +191,22 @@ impl<'a> Loader<'a> {
 
     /// As [`Loader::frame`], with what is still to be [noted](Loader::note).
     pub fn framed(&self, events: Events) -> Result<(DataFrame, Notes), Error> {
-        let (Kept { events, keep }, notes) = self.kept(events);
+        let (Kept { events, keep }, notes) = self.kept(events)?;
         let names: Vec<_> = self.plan.columns.names().collect();
         Ok((frame(events, &names, keep)?, notes))
     }
 
     /// The events as queries may see them, with what is still to be [noted](Loader::note).
-    pub fn kept(&self, mut events: Events) -> (Kept, Notes) {
-        let (mut keep, bots) = self.keep(&events);
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    pub fn kept(&self, mut events: Events) -> Result<(Kept, Notes), Error> {
+        let (mut keep, bots) = self.keep(&events, &self.ranges);
         self.hide_begun(&mut events);
         if let Some(pii) = &self.pii {
             pii.hash(&mut events);
         }
+        let before = self.log_ins(&events, &self.leads)?;
         if let Some(seen) = self.plan.seen.as_ref().and_then(|seen| seen.rows(&events)) {
             keep = Some(match keep {
                 Some(keep) => keep.into_iter().zip(seen).map(|(keep, seen)| keep && seen).collect(),
@@ -199,7 +220,37 @@ impl<'a> Loader<'a> {
                 span = Some((first.min(time), last.max(time)));
             }
         }
-        (Kept { events, keep }, Notes { span, bots })
+        Ok((Kept { events, keep }, Notes { span, bots, before }))
+    }
+
+    /// The log-ins of these times, if there are any times.
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    fn log_ins(&self, events: &Events, times: &[Range<i64>]) -> Result<Option<DataFrame>, Error> {
+        if times.is_empty() {
+            return Ok(None);
+        }
+        let column = |name: &'static str| Some((name, events.columns.get(name)?.clone()));
+        let columns = incidents::SOURCES.into_iter().filter_map(column).collect();
+        let sources = Events { columns, rows: events.rows };
+        let (keep, _) = self.keep(events, times);
+        incidents::tries(&Relation::in_memory(frame(sources, &incidents::SOURCES, keep)?)).map(Some)
+    }
+
+    /// Remembers the log-ins before the times that are asked for, which are in these events and in no others that will come.
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    pub fn look_before(&mut self, mut events: Vec<Events>) -> Result<(), Error> {
+        let leads = std::mem::take(&mut self.leads);
+        for events in &mut events {
+            if let Some(pii) = &self.pii {
+                pii.hash(events);
+            }
+            self.before.extend(self.log_ins(events, &leads)?);
+        }
+        Ok(())
     }
 
     /// Takes the numbers of sessions that began before the times that are asked for.
@@ -226,18 +277,19 @@ impl<'a> Loader<'a> {
             let (bots, all) = self.bots.unwrap_or_default();
             self.bots = Some((bots + more_bots, all + more));
         }
+        self.before.extend(notes.before);
     }
 
     /// Whether queries may see events of this time.
     fn sees(&self, time: i64) -> bool {
-        self.ranges.is_empty() || self.ranges.iter().any(|range| range.contains(&time))
+        is_within(time, &self.ranges)
     }
 
-    /// Which rows queries may see, if not all of them: those in the range, from networks that are not allowed, with or
-    /// without programs. How many of these are by programs, and how many there are; none if nobody asked.
-    fn keep(&self, events: &Events) -> (Option<Vec<bool>>, Option<(u64, u64)>) {
-        let mut keep = (!self.ranges.is_empty()).then(|| -> Vec<bool> {
-            let inside = |time: Option<i64>| time.is_some_and(|time| self.sees(time));
+    /// Which rows of these times, all if there are none, queries may see, if not all of them: those from networks that are
+    /// not allowed, with or without programs. How many of these are by programs, and how many there are; none if nobody asked.
+    fn keep(&self, events: &Events, times: &[Range<i64>]) -> (Option<Vec<bool>>, Option<(u64, u64)>) {
+        let mut keep = (!times.is_empty()).then(|| -> Vec<bool> {
+            let inside = |time: Option<i64>| time.is_some_and(|time| is_within(time, times));
             events.times("timestamp").iter().map(inside).collect()
         });
         if !self.plan.allow.is_empty() {
@@ -273,12 +325,19 @@ pub struct Kept {
 }
 
 /// What is said of events beside them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Notes {
     /// The first and the last one's time, microseconds, if that is asked for.
     span: Option<(i64, i64)>,
     /// How many were by programs, and how many there were.
     bots: Option<(u64, u64)>,
+    /// The log-ins before the times that are asked for, if they are.
+    before: Option<DataFrame>,
+}
+
+/// Whether a time is in one of these ranges, all if there are none.
+fn is_within(time: i64, ranges: &[Range<i64>]) -> bool {
+    ranges.is_empty() || ranges.iter().any(|range| range.contains(&time))
 }
 
 /// Which events are from none of these networks.

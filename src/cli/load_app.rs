@@ -49,7 +49,16 @@ pub fn load(options: &Common, plan: &Plan, account: &mut Account) -> Result<Load
     let span = held.span;
     let ranges = plan.cut.ranges(span)?;
     let relation = held.finish()?;
-    Ok(Loaded { relation, apart: None, quality: Quality::new(0), ranges, span, bots: None, files })
+    Ok(Loaded {
+        relation,
+        apart: None,
+        quality: Quality::new(0),
+        ranges,
+        before: Vec::new(),
+        span,
+        bots: None,
+        files,
+    })
 }
 
 /// The columns that these queries need; `timestamp` for those who ask when, and because Polars wants one to count rows.

@@ -151,7 +151,9 @@ impl Held {
                 notes
             }
             Held::Apart(apart) => {
-                let (kept, notes) = events.into_par_iter().map(|events| loader.kept(events)).unzip();
+                let kept: Result<Vec<_>, Error> =
+                    events.into_par_iter().map(|events| loader.kept(events)).collect();
+                let (kept, notes): (Vec<_>, Vec<_>) = kept?.into_iter().unzip();
                 apart.add(kept)?;
                 notes
             }

@@ -7,6 +7,7 @@ use super::args::{Bots, Common};
 use super::load::{Loaded, Loader, Plan, is_inside};
 use super::load_parts::{Held, together};
 use crate::cloud::is_object;
+use crate::engine::incidents;
 use crate::engine::relation::Relation;
 use crate::error::Error;
 use crate::events::column::Column;
@@ -147,6 +148,11 @@ impl<'a> Reading<'a> {
     fn loader(&self, options: &Common) -> Result<Loader<'a>, Error> {
         let mut loader = Loader::new(self.plan, options, self.ranges.clone(), self.needed);
         loader.begun = self.begun()?;
+        let names = incidents::SOURCES.into_iter().chain(["timestamp", "is_bot", "ip_address"]);
+        let names: Vec<&str> = names.filter(|name| self.needed.has(name)).collect();
+        let read = |(day, part)| self.store.read(day, part, &names, None);
+        let before: Result<Vec<Events>, Error> = self.parts_in(&loader.leads).into_iter().map(read).collect();
+        loader.look_before(before?)?;
         Ok(loader)
     }
 
@@ -213,14 +219,14 @@ impl<'a> Reading<'a> {
         if !self.ranges.is_empty() {
             relation = relation.within_any(&self.ranges);
         }
-        if let Some(begun) = self.begun()? {
-            relation = relation.without_sessions(&begun)?;
+        let mut loader = self.loader(options)?;
+        if let Some(begun) = &loader.begun {
+            relation = relation.without_sessions(begun)?;
         }
         if !self.plan.allow.is_empty() {
             let networks = self.plan.allow;
             relation = relation.without_texts("ip_address", |text| is_inside(text, networks))?;
         }
-        let mut loader = Loader::new(self.plan, options, self.ranges, self.needed);
         if self.needed.has("is_bot") {
             loader.bots = Some(relation.count_true("is_bot")?);
             relation = match options.bots {

@@ -34,8 +34,9 @@ pub struct Question {
     pub chart: Option<Chart>,
     /// What the rows are compared with, if they are.
     pub comparing: Option<Comparing>,
-    /// Whether a kernel answers it in place of its SQL: see [`incidents`].
-    pub incidents: bool,
+    /// If it is of [`incidents`], which a kernel answers in place of its SQL: how long before the times that are asked for it
+    /// looks, microseconds.
+    pub lead: Option<i64>,
     /// Whose events it leaves out.
     pub allow: Vec<IpNet>,
     /// The columns of `events` that it needs.
@@ -73,7 +74,7 @@ impl Question {
     /// The SQL, if that is all that there is to the question.
     pub fn plain_sql(&self) -> Option<&str> {
         let more = self.comparing.is_some() || self.funnel.is_some() || self.count.is_some();
-        (!more && !self.incidents && !self.is_quality()).then_some(&self.sql)
+        (!more && self.lead.is_none() && !self.is_quality()).then_some(&self.sql)
     }
 
     /// Its SQL, and that which counts its rows.
@@ -188,8 +189,8 @@ fn question(name: &str, matches: &ArgMatches) -> Result<Question, Error> {
         return Ok(Question { funnel: Some(funnel), ..question });
     }
     let sql = report.bound(|param| value(matches, &param.option()))?;
-    let incidents = name == incidents::REPORT;
-    Ok(Question { incidents, ..Question::of_report(name, report, sql) })
+    let lead = (name == incidents::REPORT).then(|| incidents::lead(&sql)).transpose()?;
+    Ok(Question { lead, ..Question::of_report(name, report, sql) })
 }
 
 /// What a question's columns mean, and its SQL.

@@ -290,7 +290,10 @@ impl Scan<'_> {
         let addresses = if allow.is_empty() { &[] } else { &["ip_address"][..] };
         let more = bots.iter().chain(addresses).copied();
         let sources = sources(wanted, cut.is_some() || *span).or(Wanted::of(more));
-        let early = if needs_neighbours(sources) || quality { None } else { self.hull.clone() };
+        let lead = questions.iter().filter_map(|question| question.lead).max();
+        let begin = |hull: &Range<i64>| hull.start.saturating_sub(lead.unwrap_or(0));
+        let early = self.hull.as_ref().filter(|_| !needs_neighbours(sources) && !quality);
+        let early = early.map(|hull| begin(hull)..hull.end);
         let mut settings = settings(options, sources, early, self.zone, quality, &options.redact)?;
         // Visitors may be named after their clients; pairs only have to be of one.
         settings.rows.client_names = wanted.has("client") || sources.has("visitor_id");
@@ -309,6 +312,7 @@ impl Scan<'_> {
                 gap: report::duration(&options.gap)?,
                 split_midnight: options.split_midnight,
             },
+            lead,
             quality,
             span: *span,
         };

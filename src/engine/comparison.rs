@@ -7,7 +7,7 @@ use crate::schema::Type;
 use polars::prelude::*;
 
 /// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
+pub(super) const DAY: i64 = 86_400_000_000;
 
 /// The rows of this period in their order, then those that only the period before has, in theirs; of each a row a metric.
 /// Days and times in keys of the period before are moved on by `apart` microseconds.

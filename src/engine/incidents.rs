@@ -2,6 +2,7 @@
 //! account and of each address, once a rule. `queries/login-incidents.sql` is the specification.
 //! Nothing here knows whence the events come.
 
+use super::comparison::DAY;
 use super::functions::context;
 use super::polars::explain;
 use super::relation::{Relation, with_strings};
@@ -12,6 +13,7 @@ use crate::schema::EVENTS;
 use polars::prelude::*;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// The report that this answers.
 pub const REPORT: &str = "login-incidents";
@@ -26,19 +28,63 @@ const ACCOUNT: usize = 0;
 const IP: usize = 1;
 const KEY_TYPES: [&str; 2] = ["account", "ip"];
 
-/// What the report's SQL gives over these events; the thresholds are those behind its marks.
+/// The columns of the events that it needs.
+pub const SOURCES: [&str; 5] = ["epoch_us", "event_type", "username_attempt", "username", "ip_network"];
+
+/// Log-ins that were tried before a range of time, in which the attacks of that range may have begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// What [`tries`] gave of them, in pieces; others may be among them.
+    pub tries: &'a [DataFrame],
+    /// When the range begins, microseconds.
+    pub since: i64,
+}
+
+/// How long before a range these log-ins are, microseconds: a day, or the longest window behind the SQL's marks.
+///
+/// # Errors
+/// `Error::Query` where a threshold is missing.
+pub fn lead(sql: &str) -> Result<i64, Error> {
+    Ok(rules(sql)?.iter().map(|rule| rule.window).fold(DAY, i64::max))
+}
+
+/// The log-ins among these events, as the report's SQL begins: `epoch_us`, `failed`, `account` and `ip`.
+///
+/// # Errors
+/// `Error::Query` if memory gives out.
+pub fn tries(events: &Relation) -> Result<DataFrame, Error> {
+    let found = |events: &Relation| {
+        let mut context = context();
+        context.register("events", events.lazy());
+        with_strings(events.collect(context.execute(TRIES)?)?)
+    };
+    events.answer(TRIES, found).map_err(|error| explain(&error, &EVENTS))
+}
+
+/// What the report's SQL gives over these events; the thresholds are those behind its marks. Of attacks that may have begun
+/// before, it gives those whose last hit is in the range.
 ///
 /// # Errors
 /// `Error::Query` where a threshold is missing, or memory gives out.
-pub fn query(sql: &str, events: &Relation) -> Result<DataFrame, Error> {
-    let rules = rules(sql)?;
-    events.answer(TRIES, |events| result(&rules, events)).map_err(|error| explain(&error, &EVENTS))
+pub fn query(sql: &str, events: &Relation, before: Option<Before>) -> Result<DataFrame, Error> {
+    let (rules, lead, mut tries) = (rules(sql)?, lead(sql)?, tries(events)?);
+    let since = before.map_or(i64::MIN, |before| before.since);
+    for earlier in before.iter().flat_map(|before| before.tries) {
+        within(earlier, since.saturating_sub(lead)..since)
+            .and_then(|earlier| tries.vstack_mut_owned(earlier).map(|_| ()))
+            .map_err(|error| explain(&error, &EVENTS))?;
+    }
+    result(&rules, &tries, since).map_err(|error| explain(&error, &EVENTS))
 }
 
-fn result(rules: &[Rule], events: &Relation) -> PolarsResult<DataFrame> {
-    let mut context = context();
-    context.register("events", events.lazy());
-    let tries = with_strings(events.collect(context.execute(TRIES)?)?)?;
+/// Those of the log-ins that happened in this range.
+fn within(tries: &DataFrame, range: Range<i64>) -> PolarsResult<DataFrame> {
+    let times = tries.column("epoch_us")?.i64()?;
+    let inside = |time: Option<i64>| time.is_some_and(|time| range.contains(&time));
+    tries.filter(&times.iter().map(inside).collect())
+}
+
+fn result(rules: &[Rule], tries: &DataFrame, since: i64) -> PolarsResult<DataFrame> {
     let (account, ip) = (tries.column("account")?.str()?, tries.column("ip")?.str()?);
     let (accounts, ips) = rayon::join(|| Names::of(account), || Names::of(ip));
     let who = [accounts, ips];
@@ -54,6 +100,7 @@ fn result(rules: &[Rule], events: &Relation) -> PolarsResult<DataFrame> {
     tries.par_sort_unstable_by_key(|one| (one.time, !one.failed));
     let of_keys = |key: usize| incidents(rules, &tries, key, who[key].texts.len());
     let mut found: Vec<Incident> = [ACCOUNT, IP].into_iter().flat_map(of_keys).collect();
+    found.retain(|one| one.last >= since);
     let name = |one: &Incident| who[one.key].texts[one.name as usize];
     found.par_sort_unstable_by_key(|one| (one.first, one.kind, KEY_TYPES[one.key], name(one)));
     table(&found, name)

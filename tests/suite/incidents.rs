@@ -49,7 +49,7 @@ fn said(events: &DataFrame, thresholds: &Thresholds) -> DataFrame {
     let sql = report.bound(|param| thresholds.get(&param.name)).unwrap();
     let relation = || Relation::in_memory(events.clone());
     let promised = |result: DataFrame| engine::as_promised(&result, &report.header.columns).unwrap();
-    let by_kernel = promised(incidents::query(&sql, &relation()).unwrap());
+    let by_kernel = promised(incidents::query(&sql, &relation(), None).unwrap());
     let by_sql = promised(engine::query(&sql, &relation()).unwrap());
     assert!(by_kernel.equals_missing(&by_sql), "{by_kernel}\nis not\n{by_sql}\n{thresholds:?}");
     by_kernel

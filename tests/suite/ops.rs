@@ -338,3 +338,65 @@ fn what_is_no_network_is_said() {
     assert_eq!(run(["event-counts", "sample_logs", "--allow", "10.0.0.0/8"]).code, 2);
     assert!(root().join("sample_logs").is_dir());
 }
+
+#[test]
+fn an_attack_over_midnight_is_of_the_night_in_which_it_last_hit() {
+    let failure = |day: u32, time: &str, address: &str, account: &str| {
+        failure(0, address, account).replace("03-10T09:00:00", &format!("03-{day}T{time}"))
+    };
+    let mut lines = Vec::new();
+    for second in 0..3 {
+        // Three before midnight and two after are five in ten minutes; eight before are an attack of that day.
+        lines.push(failure(10, &format!("23:59:{second:02}"), "10.0.0.1", "over"));
+        lines.push(failure(11, &format!("00:01:{second:02}"), "10.0.0.1", "over"));
+        lines.push(failure(11, &format!("00:02:{second:02}"), "10.0.0.9", "few"));
+    }
+    lines.extend((0..8).map(|second| failure(10, &format!("23:58:{second:02}"), "10.0.0.2", "before")));
+    // Who breaks in after midnight guessed before it, and the day before that belongs to no night.
+    let success =
+        |line: String| line.replace("login_failed", "login").replace("username_attempt", "username");
+    lines.push(success(failure(11, "00:03:00", "10.0.0.3", "before")));
+    lines.extend((0..8).map(|second| failure(9, &format!("23:58:{second:02}"), "10.0.0.4", "long ago")));
+    lines.sort();
+    let log = log_of(&lines);
+    let store = tempfile::tempdir().unwrap();
+    let lake = store.path().join("lake");
+    assert_eq!(run(["ingest", text(log.path()), "--store", text(&lake)]).code, 0);
+    let row = |row: &Map<_, _>| {
+        let (kind, key, first) = (name(row, "kind"), name(row, "key"), name(row, "first"));
+        format!("{kind} {key} {} {}", &first[8..19], row["attempts"])
+    };
+    let of = |input: &[&str], more: &[&str]| -> Vec<String> {
+        let words = [&["login-incidents", "--format", "ndjson"], input, more].concat();
+        stdout(&words).lines().map(|line| row(&serde_json::from_str(line).unwrap())).collect()
+    };
+    let logs = [text(log.path())];
+    let stored = ["--store", text(&lake)];
+    let before = ["brute_force before 10T23:58:00 8", "ip_burst 10.0.0.2 10T23:58:00 8"];
+    let over = ["brute_force over 10T23:59:00 6", "ip_burst 10.0.0.1 10T23:59:00 6"];
+    let broken_in = "success_after_failures before 10T23:58:00 8";
+    let (first, second) = (["--since", "2025-03-10", "--until", "2025-03-11"], ["--since", "2025-03-11"]);
+    for input in [&logs[..], &stored] {
+        for memory in [&[][..], &["--memory-limit", "1kB"]] {
+            let of = |words: &[&str]| of(input, &[words, memory].concat());
+            assert_eq!(of(&first), before, "{input:?} {memory:?}");
+            assert_eq!(of(&second), [broken_in, over[0], over[1]], "{input:?} {memory:?}");
+            assert_eq!(of(&["--since", "2025-03-11T00:01:02"]), [broken_in, over[0], over[1]]);
+            assert_eq!(of(&["--since", "2025-03-11T00:01:03"]), [broken_in]);
+            assert_eq!(of(&[&second[..], &["--bots", "only"]].concat()), [""; 0]);
+            let elsewhere = of(&[&second[..], &["--allow", "10.0.0.1", "--allow", "10.0.0.2"]].concat());
+            assert_eq!(elsewhere, [""; 0]);
+            assert_eq!(of(&[&second[..], &["--hash-pii"]].concat()).len(), 3);
+        }
+    }
+    // Beside other reports, and beside the day before.
+    let out = store.path().join("out");
+    let words = ["report", logs[0], "--only", "login-incidents,event-counts", "--format", "csv"];
+    stdout([&words[..], &second, &["-o", text(&out)]].concat());
+    let csv = |name: &str| rows(&std::fs::read_to_string(out.join(name)).unwrap());
+    assert_eq!(csv("login-incidents.csv").len(), 1 + 3);
+    assert!(csv("event-counts.csv").iter().any(|row| row[..2] == ["login_failed", "6"]));
+    let words = ["compare", "login-incidents", logs[0], "--since", "2025-03-11", "--until", "2025-03-12"];
+    let compared = stdout([&words[..], &["--metric", "attempts", "--format", "csv"]].concat());
+    assert_eq!(compared.matches(",over,").count(), 1, "{compared}");
+}
