@@ -306,3 +306,29 @@ fn rules_of_every_kind() {
     );
     assert!(night.stdout.contains("1 of 50 lines rejected (2.00 %)"), "{}", night.stdout);
 }
+
+#[test]
+fn who_watches_rejects_is_told_of_those_that_ended_the_run() {
+    let server = Server::new(&["200 OK"]);
+    let job = job(&format!(
+        "[notify.webhook]\nurl = '{}'\n\
+         [[alert]]\nname = 'broken'\nwhen = 'rejects > 1%'\n[[alert]]\nname = 'few'\nwhen = 'lines < 1000000'",
+        server.url
+    ));
+    std::fs::write(job.path("logs/user_activity-broken.log"), "broken\n".repeat(5000)).unwrap();
+    for _ in 0..2 {
+        let night = job.night(&["--date", "2025-03-15"]);
+        assert_eq!(night.code, 3, "{}", night.stderr);
+    }
+    // Of the other rule nothing is known, and what was told is not told again.
+    let told = server.requests();
+    assert_eq!(told.len(), 1);
+    let alerts = told[0].1["alerts"].as_array().unwrap();
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(
+        (&alerts[0]["name"], &alerts[0]["date"]),
+        (&"broken".into(), &"2025-03-15".into()),
+        "{}",
+        told[0].1
+    );
+}

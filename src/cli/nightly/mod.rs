@@ -30,6 +30,7 @@ use place::Place;
 use state::State;
 use std::io::Write;
 use std::time::Instant;
+use watch::Verdict;
 
 /// The exit code of a run that found something.
 const ALERT: u8 = 4;
@@ -112,7 +113,14 @@ impl Night<'_> {
         state.open.extend(self.asked);
         state.save()?;
         let mut done = Done::default();
-        let mut failed = self.ingest(&mut done.account)?;
+        let ingested = self.ingest(&mut done.account);
+        if let (Err(Error::TooManyRejects(_)), Some(newest)) = (&ingested, state.open.last().copied()) {
+            let tally = &done.account.tally;
+            let rejects = (tally.rejects(), tally.lines);
+            self.note(watch::ask_of_rejects(self.settings, newest, rejects, now())?, newest, state);
+            state.save()?;
+        }
+        let mut failed = ingested?;
         let lake = Lake::read(&self.settings.store)?;
         // Whoever changed the store, and whatever became of the run that did: what counts is that the day is another one.
         let changed = |day: &NaiveDate| {
@@ -174,9 +182,7 @@ impl Night<'_> {
                 let (rejects, lines) = (done.account.tally.rejects(), done.account.tally.lines);
                 let rejects = (state.open.last() == Some(&date) && lines > 0).then_some((rejects, lines));
                 let verdict = watch::ask(self.settings, lake, &day, rejects, now())?;
-                let channels: Vec<&str> = self.settings.channels.iter().map(Channel::name).collect();
-                state.note(date, &verdict.fired, &verdict.silent, &channels);
-                done.fired.extend(verdict.fired);
+                done.fired.extend(self.note(verdict, date, state));
                 done.days.push((date, day.changed));
                 if self.asked.contains(&date) {
                     done.headlines = headlines(&day)?;
@@ -192,6 +198,13 @@ impl Night<'_> {
             state.done.insert(date, mark.to_owned());
         }
         state.save()
+    }
+
+    /// Writes down what is to be told of a day; gives what fired.
+    fn note(&self, verdict: Verdict, date: NaiveDate, state: &mut State) -> Vec<Fired> {
+        let channels: Vec<&str> = self.settings.channels.iter().map(Channel::name).collect();
+        state.note(date, &verdict.fired, &verdict.silent, &channels);
+        verdict.fired
     }
 
     fn numbers(&self, done: &Done) -> Numbers {

@@ -37,7 +37,7 @@ pub fn ask(
 ) -> Result<Verdict, Error> {
     let mut verdict = Verdict::default();
     for rule in &settings.rules {
-        if rejects.is_none() && matches!(rule.when, When::Compare(Left::Rejects, ..)) {
+        if rejects.is_none() && is_of_rejects(rule) {
             continue;
         }
         let of = |name: &String| day.given.iter().find(|(question, _)| question.name == *name);
@@ -52,13 +52,48 @@ pub fn ask(
             _ => None,
         };
         let facts = Facts { usual, rejects: rejects.unwrap_or_default(), now };
-        let fired = evaluate(rule, &result, &key.unwrap_or_default(), &day.date.to_string(), &facts);
-        match fired.map_err(failed)? {
-            Some(fired) => verdict.fired.push(fired),
-            None => verdict.silent.push(rule.name.clone()),
-        }
+        verdict.ask(rule, &result, &key.unwrap_or_default(), day.date, &facts)?;
     }
     Ok(verdict)
+}
+
+/// What fires where so many lines were rejected that nothing was stored: `rejects` are how many of how many new lines, for
+/// which this day is to answer.
+///
+/// # Errors
+/// `Error::Query` if Polars gives out.
+pub fn ask_of_rejects(
+    settings: &Settings,
+    date: NaiveDate,
+    rejects: (u64, u64),
+    now: i64,
+) -> Result<Verdict, Error> {
+    let mut verdict = Verdict::default();
+    for rule in settings.rules.iter().filter(|rule| is_of_rejects(rule)) {
+        verdict.ask(rule, &lines(0)?, &[], date, &Facts { usual: None, rejects, now })?;
+    }
+    Ok(verdict)
+}
+
+fn is_of_rejects(rule: &Rule) -> bool {
+    matches!(rule.when, When::Compare(Left::Rejects, ..))
+}
+
+impl Verdict {
+    fn ask(
+        &mut self,
+        rule: &Rule,
+        result: &DataFrame,
+        key: &[String],
+        date: NaiveDate,
+        facts: &Facts,
+    ) -> Result<(), Error> {
+        match evaluate(rule, result, key, &date.to_string(), facts).map_err(failed)? {
+            Some(fired) => self.fired.push(fired),
+            None => self.silent.push(rule.name.clone()),
+        }
+        Ok(())
+    }
 }
 
 /// What a rule without a report looks at.
