@@ -2,7 +2,7 @@
 
 use super::args::{Common, with_common, with_usual_top};
 use super::question::Question;
-use crate::engine::polars as engine;
+use crate::engine::{free, polars as engine};
 use crate::error::{Error, did_you_mean};
 use crate::schema::{self, Type};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -125,7 +125,7 @@ fn condition(matches: &ArgMatches) -> Result<String, Error> {
     }
     if let Some(conditions) = matches.get_many::<String>("where") {
         // A condition may end in a comment.
-        let any = conditions.map(|condition| checked(condition).map(|_| format!("({condition}\n)")));
+        let any = conditions.map(|condition| checked(condition).map(|condition| format!("({condition}\n)")));
         all.push(any.collect::<Result<Vec<_>, _>>()?.join(" OR "));
     }
     let all: Vec<String> = all.iter().map(|any| format!("({any})")).collect();
@@ -146,7 +146,8 @@ fn equality(filter: &Filter, value: &str) -> Result<String, Error> {
     Ok(format!("{column} = {number}"))
 }
 
-fn checked(condition: &str) -> Result<(), Error> {
-    let tried = engine::dry_run(&format!("SELECT timestamp FROM events WHERE ({condition}\n)"));
-    tried.map(|_| ()).map_err(|error| Error::Query(format!("--where '{condition}': {error}")))
+fn checked(condition: &str) -> Result<String, Error> {
+    let prepared = free::prepared_condition(condition);
+    let tried = engine::dry_run(&format!("SELECT timestamp FROM events WHERE ({prepared}\n)"));
+    tried.map(|_| prepared).map_err(|error| Error::Query(format!("--where '{condition}': {error}")))
 }

@@ -1,7 +1,7 @@
 //! The words of `funnel`: its options, what they ask, and the note that goes with its result.
 
 use super::args::value;
-use crate::engine::{funnel, polars as engine};
+use crate::engine::{free, funnel, polars as engine};
 use crate::error::Error;
 use crate::report::{self, Entity, Entry, Funnel, Report, Step, with_comments_removed};
 use crate::sink::grouped;
@@ -106,6 +106,10 @@ pub fn asked(mut report: Report, matches: &ArgMatches) -> Result<(Report, Funnel
         funnel.lose_after(step)?;
         report = report::find("funnel-lost-after")?;
     }
+    let conditions = funnel.steps.iter_mut().map(|step| &mut step.condition);
+    conditions
+        .chain(&mut funnel.exclude)
+        .for_each(|condition| *condition = free::prepared_condition(condition));
     if values(matches, "step").is_some() || !funnel.exclude.is_empty() {
         funnel::check(&funnel, &engine::no_events())?;
     }

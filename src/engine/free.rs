@@ -1,56 +1,89 @@
 //! SQL as people type it, made plain before Polars sees it: every column of the result has a name of its own, as other engines
-//! give it, and what other engines refuse, but Polars answers with something nobody asked for, is refused here too.
+//! give it, whole numbers have 64 bits, and what Polars answers with something nobody asked for is refused.
+
+mod exact;
+mod refused;
 
 use super::polars::dry_run;
-use super::syntax::parsed;
+use super::syntax::{expression, parsed};
 use crate::error::Error;
+use exact::{make_exact, make_expression_exact};
+use refused::{has_aggregate, refusal};
 use sqlparser::ast::{
-    Expr, Function, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Statement, Visit, Visitor,
+    BinaryOperator, DataType, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr,
+    Statement,
 };
-use std::ops::ControlFlow;
+use std::collections::HashSet;
 
-/// The SQL with a name for each column of its last statement that has none: the text of its expression. Comments go where
-/// one is missing.
+/// The SQL as Polars is to run it: with a name for each column of its last statement that has none, the text of its
+/// expression. Comments go where anything has to be written differently.
 ///
 /// # Errors
-/// `Error::Query` for what is no query, for a column beside an aggregate that no `GROUP BY` names, and for what Polars does not
-/// accept.
+/// `Error::Query` for what is no query, for what Polars answers with something else than other engines, and for what it does
+/// not accept.
 pub fn prepared(sql: &str) -> Result<String, Error> {
     // Polars says best why it is no SQL.
     let Some(mut statements) = parsed(sql) else { return dry_run(sql).map(|_| sql.to_owned()) };
-    for statement in &statements {
-        if let Statement::Delete(_) | Statement::Insert(_) | Statement::Update(_) = statement {
-            return Err(Error::Query("the SQL cannot be run: events are only read; write a SELECT".into()));
-        }
-        let mut lonely = Lonely { column: None };
-        _ = statement.visit(&mut lonely);
-        if let Some(column) = lonely.column {
-            return Err(Error::Query(format!(
-                "the SQL cannot be run: '{column}' stands beside an aggregate of all rows; add GROUP BY {column}, or take one of \
-                 its values, as with MIN({column})"
-            )));
-        }
+    if let Some(why) = statements.iter().find_map(refusal) {
+        return Err(Error::Query(format!("the SQL cannot be run: {why}")));
     }
-    let named = match statements.last_mut() {
-        Some(Statement::Query(query)) => give_names(query),
+    let is_inexact = make_exact(&mut statements.clone());
+    let mut changed = match statements.last_mut() {
+        Some(Statement::Query(query)) => plain(query),
         _ => false,
     };
+    changed |= make_exact(&mut statements);
     let text = || statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(";\n");
-    match named.then(text).filter(|named| dry_run(named).is_ok()) {
-        Some(named) => Ok(named),
-        None => dry_run(sql).map(|_| sql.to_owned()),
+    match changed.then(text).map(|changed| (dry_run(&changed), changed)) {
+        Some((Ok(_), changed)) => Ok(changed),
+        // Numbers that may be wrong are worse than none.
+        Some((Err(error), _)) if is_inexact => Err(error),
+        _ => dry_run(sql).map(|_| sql.to_owned()),
     }
 }
 
-/// Names what is neither a column nor named; whether there was any.
-fn give_names(query: &mut Query) -> bool {
+/// The condition as Polars is to reckon with it: see [`prepared`].
+pub fn prepared_condition(condition: &str) -> String {
+    let exact = expression(condition)
+        .and_then(|mut expression| make_expression_exact(&mut expression).then(|| expression.to_string()));
+    exact.unwrap_or_else(|| condition.to_owned())
+}
+
+/// Writes the query as Polars understands it; whether anything had to be changed.
+fn plain(query: &mut Query) -> bool {
     let SetExpr::Select(select) = query.body.as_mut() else { return false };
+    let mut changed = filter_groups_first(select);
+    changed |= give_names(select);
+    let Some(order) = &mut query.order_by else { return changed };
+    let OrderByKind::Expressions(orders) = &mut order.kind else { return changed };
+    for order in orders {
+        let text = order.expr.to_string();
+        let named = select.projection.iter().find_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } if has_aggregate(expr) => {
+                expr.to_string().eq_ignore_ascii_case(&text).then(|| alias.clone())
+            }
+            _ => None,
+        });
+        if let Some(alias) = named {
+            order.expr = Expr::Identifier(alias);
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// Names what is neither a column nor named; whether there was any.
+fn give_names(select: &mut Select) -> bool {
     let mut any = false;
+    let mut names = HashSet::new();
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expression) = item
             && !matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
         {
-            let alias = Ident::with_quote('"', expression.to_string().replace('"', ""));
+            let name = expression.to_string().replace('"', "");
+            let again = (1..).map(|number| format!("{name}_{number}"));
+            let free = std::iter::once(name.clone()).chain(again).find(|name| names.insert(name.clone()));
+            let alias = Ident::with_quote('"', free.unwrap_or(name));
             *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
             any = true;
         }
@@ -58,102 +91,51 @@ fn give_names(query: &mut Query) -> bool {
     any
 }
 
-/// Finds a column beside an aggregate of all rows.
-struct Lonely {
-    column: Option<String>,
+/// Moves conditions on what rows are grouped by from `HAVING` to `WHERE`, for Polars knows them there only; whether there were
+/// any.
+fn filter_groups_first(select: &mut Select) -> bool {
+    let GroupByExpr::Expressions(keys, _) = &select.group_by else { return false };
+    let Some(having) = select.having.take() else { return false };
+    let is_of_keys = |condition: &Expr| {
+        let Expr::BinaryOp { left, right, .. } = condition else { return false };
+        keys.contains(left) && matches!(**right, Expr::Value(_))
+    };
+    let (first, later): (Vec<Expr>, Vec<Expr>) = conjuncts(having).into_iter().partition(is_of_keys);
+    let any = !first.is_empty();
+    let and = |left: Expr, right: Expr| Expr::BinaryOp {
+        left: Box::new(left),
+        op: BinaryOperator::And,
+        right: Box::new(right),
+    };
+    let selection = select.selection.take().map(|condition| Expr::Nested(Box::new(condition)));
+    select.selection = selection.into_iter().chain(first).reduce(and);
+    select.having = later.into_iter().reduce(and);
+    any
 }
 
-impl Visitor for Lonely {
-    type Break = ();
-
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-        if !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty()) {
-            return ControlFlow::Continue(());
+/// The conditions that `AND` joins.
+fn conjuncts(condition: Expr) -> Vec<Expr> {
+    match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            let mut all = conjuncts(*left);
+            all.extend(conjuncts(*right));
+            all
         }
-        let mut parts = Parts { inside: 0, aggregates: false, column: None };
-        _ = select.projection.visit(&mut parts);
-        self.column = parts.column.filter(|_| parts.aggregates);
-        if self.column.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        other => vec![other],
     }
 }
 
-/// What a `SELECT` gives: whether there are aggregates in it, and a column that is in none.
-struct Parts {
-    /// How many aggregates, windows and queries are around.
-    inside: usize,
-    aggregates: bool,
-    column: Option<String>,
-}
-
-impl Visitor for Parts {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-        match expression {
-            Expr::Function(function) if is_aggregate(function) => {
-                self.aggregates |= self.inside == 0 && function.over.is_none();
-                self.inside += 1;
-            }
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_)
-                if self.inside == 0 && self.column.is_none() =>
-            {
-                self.column = Some(expression.to_string());
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-        if let Expr::Function(function) = expression
-            && is_aggregate(function)
-        {
-            self.inside -= 1;
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.inside += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.inside -= 1;
-        ControlFlow::Continue(())
-    }
-}
-
-/// The functions that make one value of many, as far as Polars' SQL has them.
-const AGGREGATES: [&str; 24] = [
-    "ARRAY_AGG",
-    "AVG",
-    "CORR",
-    "COUNT",
-    "COVAR",
-    "COVAR_POP",
-    "COVAR_SAMP",
-    "FIRST",
-    "LAST",
-    "MAX",
-    "MEDIAN",
-    "MIN",
-    "QUANTILE_CONT",
-    "QUANTILE_DISC",
-    "STDDEV",
-    "STDDEV_POP",
-    "STDDEV_SAMP",
-    "STDEV",
-    "STRING_AGG",
-    "SUM",
-    "VAR",
-    "VARIANCE",
-    "VAR_POP",
-    "VAR_SAMP",
-];
-
-fn is_aggregate(function: &Function) -> bool {
-    AGGREGATES.contains(&function.name.to_string().to_uppercase().as_str())
+/// Casts an expression to `BIGINT`; true.
+fn cast(expression: &mut Expr) -> bool {
+    let inner = std::mem::replace(expression, Expr::Identifier(Ident::new("")));
+    *expression = Expr::Cast {
+        kind: sqlparser::ast::CastKind::Cast,
+        expr: Box::new(inner),
+        data_type: DataType::BigInt(None),
+        array: false,
+        format: None,
+    };
+    true
 }
 
 #[cfg(test)]
@@ -179,6 +161,7 @@ mod tests {
             ("SELECT user_id + 1 FROM events ORDER BY user_id", &["user_id + 1"]),
             ("SELECT events.page, 1 AS one FROM events", &["page", "one"]),
             ("WITH a AS (SELECT COUNT(*) AS n FROM events) SELECT n * 2 FROM a", &["n * 2"]),
+            ("SELECT COUNT(*), COUNT(*), COUNT(*) FROM events", &["COUNT(*)", "COUNT(*)_1", "COUNT(*)_2"]),
         ] {
             assert_eq!(names(sql), expected, "{sql}");
         }
@@ -203,11 +186,84 @@ mod tests {
             ("SELECT page, COUNT(*) AS n FROM events", "add GROUP BY page"),
             ("SELECT COUNT(*) AS n, LOWER(path) AS p FROM events", "add GROUP BY path"),
             ("SELECT n FROM (SELECT COUNT(*) AS n, page FROM events) AS a", "add GROUP BY page"),
+            (
+                "SELECT page, COUNT(*) * 100.0 / SUM(COUNT(*)) OVER () FROM events GROUP BY page",
+                "WITH groups",
+            ),
+            ("SELECT page, LAG(COUNT(*)) OVER (ORDER BY page) FROM events GROUP BY page", "WITH groups"),
+            ("SELECT page, SUM(1) AS n FROM events GROUP BY page", "COUNT(*) counts rows"),
+            ("SELECT MAX('x') AS n FROM events", "aggregate of a constant"),
+            ("SELECT SUBSTR(page, -3) AS s FROM events", "RIGHT(page, n)"),
+            ("SELECT page FROM events WHERE SUBSTR(page, 0, 3) = '/'", "RIGHT(page, n)"),
+            ("SELECT page FROM events WHERE EXISTS (SELECT 1 FROM events)", "write IN"),
             ("SELECT nothing FROM events", "nothing"),
             ("SELEC", "SELEC"),
         ] {
             let error = prepared(sql).unwrap_err().to_string();
             assert!(error.contains(why), "{sql}: {error}");
+        }
+    }
+
+    fn value(sql: &str) -> Option<i64> {
+        use crate::engine::relation::Relation;
+        let pages = ["/a", "/a", "/b"].map(Some);
+        let frame = polars::prelude::df!["page" => pages, "event_hour" => [1i64, 2, 3], "is_bot" => [true, false, true]];
+        let result =
+            crate::engine::polars::query(&prepared(sql).unwrap(), &Relation::in_memory(frame.unwrap()));
+        result.unwrap().columns()[0].get(0).unwrap().extract()
+    }
+
+    #[test]
+    fn numbers_do_not_wrap() {
+        for (sql, expected) in [
+            ("SELECT COUNT(*) - 5 FROM events", -2),
+            ("SELECT -COUNT(DISTINCT page) FROM events", -2),
+            ("SELECT COUNT(*) FILTER (WHERE is_bot) - COUNT(*) FROM events", -1),
+            ("SELECT SUM(is_bot) - 5 FROM events", -3),
+            ("SELECT SUM(page = '/a' OR is_bot) - 5 FROM events", -2),
+            ("SELECT SUM(event_hour) - 10 FROM events", -4),
+            ("SELECT COUNT(*) * 2000000000 FROM events", 6_000_000_000),
+            ("SELECT MAX(LENGTH(page) - 20) FROM events", -18),
+            ("SELECT MAX(STRPOS(page, 'x') - 1) FROM events", -1),
+            ("SELECT MAX(r) FROM (SELECT ROW_NUMBER() OVER (ORDER BY page) - 9 AS r FROM events) AS a", -6),
+            (
+                "WITH a AS (SELECT page, COUNT(*) AS n FROM events GROUP BY page) SELECT MIN(n) - MAX(n) FROM a",
+                -1,
+            ),
+            ("CREATE TABLE a AS SELECT COUNT(*) AS n FROM events; SELECT n - 4 FROM a", -1),
+            ("SELECT COUNT(*) - 4 FROM (SELECT page FROM events UNION ALL SELECT page FROM events) AS a", 2),
+            ("SELECT SUM(CAST(event_hour AS INT) * 1000000000) FROM events", 6_000_000_000),
+            ("SELECT COUNT(*) - 5 AS n FROM events GROUP BY page HAVING COUNT(*) > 1 ORDER BY n", -3),
+            ("SELECT LENGTH(page) - 3 AS n, COUNT(*) FROM events GROUP BY n ORDER BY n", -1),
+        ] {
+            assert_eq!(value(sql), Some(expected), "{sql}: {}", prepared(sql).unwrap());
+        }
+    }
+
+    #[test]
+    fn groups_are_sorted_by_what_is_counted_and_filtered_by_what_they_are() {
+        for (sql, expected) in [
+            ("SELECT COUNT(*), page FROM events GROUP BY page ORDER BY COUNT(*) DESC", 2),
+            ("SELECT COUNT(*) AS n FROM events GROUP BY page ORDER BY count(*), page", 1),
+            ("SELECT SUM(event_hour) FROM events GROUP BY page ORDER BY SUM(event_hour)", 3),
+            ("SELECT COUNT(*) AS n FROM events GROUP BY page HAVING COUNT(*) < 9 AND page <> '/a'", 1),
+            (
+                "SELECT COUNT(*) AS n FROM events WHERE is_bot OR page = '/b' GROUP BY page HAVING page = '/a'",
+                1,
+            ),
+        ] {
+            assert_eq!(value(sql), Some(expected), "{sql}: {}", prepared(sql).unwrap());
+        }
+    }
+
+    #[test]
+    fn conditions_are_exact_too() {
+        for (condition, expected) in [
+            ("length(page) - 20 < 0", "CAST(length(page) AS BIGINT) - 20 < 0"),
+            ("event_hour * 60 > 600 -- why", "event_hour * 60 > 600 -- why"),
+            ("no (condition", "no (condition"),
+        ] {
+            assert_eq!(prepared_condition(condition), expected);
         }
     }
 }

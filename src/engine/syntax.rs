@@ -1,8 +1,10 @@
-//! SQL as Polars reads it, by the parser that Polars has. Knows no relation.
+//! SQL as Polars reads it, by the parser that Polars has. Knows of relations only which columns are true or false.
 
-use sqlparser::ast::{Expr, ObjectName, Statement, Value, Visit, Visitor};
+use crate::schema::{self, Type};
+use sqlparser::ast::{BinaryOperator, Expr, ObjectName, Statement, UnaryOperator, Value, Visit, Visitor};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
+use sqlparser::tokenizer::Token;
 use std::ops::ControlFlow;
 
 /// The statements; `None` if they are no SQL.
@@ -10,6 +12,41 @@ pub fn parsed(sql: &str) -> Option<Vec<Statement>> {
     let options = ParserOptions { trailing_commas: true, ..ParserOptions::default() };
     let parser = Parser::new(&GenericDialect).with_options(options);
     parser.try_with_sql(sql).ok()?.parse_statements().ok()
+}
+
+/// The expression that this is; `None` if it is none, or something stands behind it.
+pub fn expression(sql: &str) -> Option<Expr> {
+    let mut parser = Parser::new(&GenericDialect).try_with_sql(sql).ok()?;
+    let expression = parser.parse_expr().ok()?;
+    (parser.peek_token().token == Token::EOF).then_some(expression)
+}
+
+/// Whether an expression is true or false by its form, or as a column.
+pub fn is_boolean(expression: &Expr) -> bool {
+    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
+    match expression {
+        Expr::Nested(inner) => is_boolean(inner),
+        Expr::BinaryOp { op, .. } => matches!(op, And | Or | Eq | NotEq | Lt | LtEq | Gt | GtEq),
+        Expr::UnaryOp { op, .. } => *op == UnaryOperator::Not,
+        Expr::Identifier(name) => is_boolean_column(&name.value),
+        Expr::CompoundIdentifier(names) => names.last().is_some_and(|name| is_boolean_column(&name.value)),
+        Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsNotFalse(_)
+        | Expr::InList { .. }
+        | Expr::InSubquery { .. }
+        | Expr::Between { .. }
+        | Expr::Like { .. }
+        | Expr::ILike { .. } => true,
+        _ => false,
+    }
+}
+
+fn is_boolean_column(name: &str) -> bool {
+    schema::column(name).is_some_and(|column| column.kind == Type::Boolean)
 }
 
 /// Whether this is the relation's name, however it is quoted.
