@@ -283,7 +283,7 @@ pub fn report_args(name: &str, report: &Report) -> Command {
             command.arg(Arg::new(option).long(option).value_name("HOW").value_parser(values).help(help));
     }
     command = command.args(header.params.iter().map(param_arg));
-    if header.name == "funnel" {
+    if name == "funnel" {
         command = funnel_words::add(command);
     }
     if header.group == "security" {

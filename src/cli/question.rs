@@ -90,7 +90,7 @@ impl Question {
 
     /// The one that is no SQL.
     pub fn is_quality(&self) -> bool {
-        self.name == "quality"
+        self.sql.is_empty()
     }
 }
 

@@ -15,16 +15,10 @@ use super::{
     identity::without_copies,
     missing::no_input,
     name::{self, Name},
+    pattern::{LIKE_A_SHELL, is_hidden_from, is_pattern},
 };
 use crate::cloud;
 use crate::error::Error;
-
-/// As a shell matches.
-pub(super) const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: true,
-};
 
 /// The files that the arguments name: files, patterns, folders and `-`, in any mix and order. Logs that are not asked for
 /// are left out; what is not called like either of the shop's, and standard input, is what is asked for, user activity
@@ -48,11 +42,6 @@ pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
         *files = without_copies(std::mem::take(files), &mut notes, &mut unreadable);
     }
     Ok(Found { activity, system, notes, unreadable })
-}
-
-/// Whether a name that no file has is a pattern.
-pub(super) fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '['])
 }
 
 /// Device and inode: the same for every path to one file.
@@ -109,7 +98,7 @@ impl Search {
                 let path = error.path().to_owned();
                 unreadable(&path, error.into())
             })?;
-            any |= self.meet(path, true)?;
+            any |= !is_hidden_from(pattern, &path) && self.meet(path, true)?;
         }
         any.then_some(()).ok_or_else(|| no_input(&format!("no file matches '{pattern}'"), Path::new(pattern)))
     }
@@ -295,6 +284,15 @@ mod tests {
         let (files, notes) = look(dir, arguments).unwrap();
         assert_eq!(notes, Vec::<String>::new());
         files
+    }
+
+    #[test]
+    fn a_pattern_passes_over_names_that_are_no_text() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = folder(&["a.log", ".b.log"]);
+        fs::write(dir.path().join(std::ffi::OsStr::from_bytes(b"x\xff.txt")), "x").unwrap();
+        assert_eq!(files(&dir, &["*.log"]), ["a.log"]);
+        assert_eq!(files(&dir, &[".*.log"]), [".b.log"]);
     }
 
     #[test]

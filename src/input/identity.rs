@@ -80,7 +80,7 @@ pub fn is_blank(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0)
 }
 
-/// A hash of a file's first line; `None` where that can't show that it is a copy.
+/// A hash of a file's first line that is not blank; `None` where that can't show that it is a copy.
 fn head(file: &LogFile) -> Result<Option<u64>, Error> {
     if file.bytes.is_none() {
         return Ok(None);
@@ -89,9 +89,11 @@ fn head(file: &LogFile) -> Result<Option<u64>, Error> {
         .map_err(|source| Error::Read { path: file.name.clone(), source })?;
     let mut head = [0; HEAD_BYTES];
     let (count, end) = fill(&mut text.reader, &mut head);
-    let line = head[..count].split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let broken = matches!(end, Some(Err(_))) && line.len() == count;
-    if is_blank(line) || broken {
+    let head = &head[..count];
+    let Some(begin) = head.iter().position(|byte| !is_blank(&[*byte])) else { return Ok(None) };
+    let line = head[begin..].split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let broken = matches!(end, Some(Err(_))) && begin + line.len() == count;
+    if broken {
         return Ok(None);
     }
     let mut hasher = DefaultHasher::new();
@@ -188,6 +190,16 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_line_at_the_beginning_hides_no_copy() {
+        for blank in ["\n", " \r\n\n", "\0\0\n"] {
+            let text = [blank.as_bytes(), &lines(10)].concat();
+            let (kept, notes) =
+                kept(&[("x.log", &text), ("x.log.1.gz", &gzip(&text)), ("y.log", &lines(10))]);
+            assert_eq!((kept, notes.len()), (vec!["x.log".to_owned(), "y.log".to_owned()], 1), "{blank:?}");
+        }
+    }
+
+    #[test]
     fn a_beginning_is_left_out_whichever_comes_first() {
         let (long, short) = (lines(50_000), lines(20_000));
         let note = "'short' is the beginning of 'long': only the longer one is read";
@@ -211,8 +223,8 @@ mod tests {
             [&lines(20), b"line 0"],
             [torn, torn],
             [b"", b""],
-            [b" \r\nx\n", b" \r\nx\n"],
-            [b"\0\0\nx\n", b"\0\0\nx\n"],
+            [b" \r\n\n", b" \r\n\n"],
+            [b"\0\0\n", b"\0\0\n"],
         ] {
             let (kept, notes) = kept(&[("a", pair[0]), ("b", pair[1])]);
             assert_eq!((kept.len(), notes.len()), (2, 0), "{:?}", &pair[0][..pair[0].len().min(9)]);

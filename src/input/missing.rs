@@ -22,7 +22,7 @@ pub(super) fn no_input(lead: &str, wanted: &Path) -> Error {
     let mut components = below.iter().map(|name| name.to_string_lossy());
     let next = components.next().unwrap_or_default();
     let near = did_you_mean(&next, contents.names().map(|name| name.trim_end_matches('/')));
-    let is_missing_folder = components.next().is_some() && !super::find::is_pattern(&next);
+    let is_missing_folder = components.next().is_some() && !super::pattern::is_pattern(&next);
     let reason = if is_missing_folder {
         format!(": there is no folder '{}'{near}", folder.join(&*next).display())
     } else {

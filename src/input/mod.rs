@@ -9,6 +9,7 @@ mod identity;
 mod missing;
 mod name;
 mod objects;
+mod pattern;
 mod probe;
 mod source;
 

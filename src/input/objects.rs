@@ -1,6 +1,7 @@
 //! Logs in object stores: an object, those that a pattern fits, or all logs below an address.
 
-use super::find::{LIKE_A_SHELL, Search, name_of};
+use super::find::{Search, name_of};
+use super::pattern::{LIKE_A_SHELL, is_hidden_from};
 use super::{LogFile, Logs, name};
 use crate::cloud;
 use crate::error::Error;
@@ -17,7 +18,9 @@ impl Search {
                 return nothing(format!("'{argument}' is not a pattern"));
             };
             let base = argument[..place].rfind('/').map_or(argument, |slash| &argument[..slash]);
-            let fits = |path: &Path| pattern.matches_path_with(path, LIKE_A_SHELL);
+            let fits = |path: &Path| {
+                pattern.matches_path_with(path, LIKE_A_SHELL) && !is_hidden_from(argument, path)
+            };
             let any = self.below(Path::new(base), true, &fits)?;
             return if any { Ok(Ok(())) } else { nothing(format!("no object matches '{argument}'")) };
         }

@@ -46,14 +46,21 @@ fn words(sql: &str) -> impl Iterator<Item = &str> {
     sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
 }
 
-/// Whether there is a `*` that is neither `COUNT(*)`'s nor between two factors.
+/// Whether there is a `*` that is neither `COUNT(*)`'s nor between two factors, or another word for all columns: `COLUMNS (…)`,
+/// or no `SELECT` at all. What `DISTINCT ON (…)` is followed by may be a `*`, too.
 fn selects_all(sql: &str) -> bool {
+    let words: Vec<String> = words(sql).map(str::to_lowercase).collect();
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    let is_distinct_on = |pair: &[String]| pair[0] == "distinct" && pair[1] == "on";
+    if !has("select") || has("columns") || words.windows(2).any(is_distinct_on) {
+        return true;
+    }
     sql.match_indices('*').any(|(at, _)| {
         let before = sql[..at].trim_end();
         let word_start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
         let word = before[word_start..].to_lowercase();
         before.ends_with([',', '.']) || matches!(word.as_str(), "select" | "distinct" | "all")
-    }) || sql.to_lowercase().contains("columns(")
+    })
 }
 
 /// The SQL with a space in place of `-- …` and `/* … */`; what stands in quotes is kept.

@@ -102,17 +102,50 @@ fn is_object(decoded: &[u8]) -> bool {
     decoded.starts_with(b"{\"") || decoded == b"{}"
 }
 
-/// The value of `"session_id"` in the payload. The bytes `"session_id":"` cannot stand inside a JSON string
-/// (its quotes would be escaped), so looking for them is as good as parsing. Keys are sorted: the last is it.
+/// The value of `"session_id"` in the payload's object itself, not in one within it. Keys are sorted: nearly always it is the
+/// last, and the payload ends with it and 32 digits; all other payloads are walked through, as far as they go.
 pub(super) fn inner_id(payload: &[u8]) -> Option<&[u8]> {
-    const KEY: &[u8] = br#""session_id":"#;
-    // Nearly always the payload ends with it and 32 digits.
-    let usual = payload.len().wrapping_sub(KEY.len() + 35);
-    let is_usual = payload.get(usual..usual.wrapping_add(KEY.len())) == Some(KEY);
-    let at = if is_usual { usual } else { memchr::memmem::rfind(payload, KEY)? } + KEY.len();
-    let value = payload[at..].trim_ascii_start().strip_prefix(b"\"")?;
-    let end = memchr::memchr(b'"', value)?;
-    (end > 0).then(|| &value[..end])
+    const KEY: &[u8] = br#""session_id":""#;
+    if let Some((begin, [id @ .., b'"', b'}'])) = payload.split_last_chunk::<34>()
+        && begin.ends_with(KEY)
+        && !id.iter().any(|&byte| byte == b'"' || byte == b'\\')
+    {
+        return Some(id);
+    }
+    let (mut depth, mut rest, mut is_key) = (0, payload, false);
+    loop {
+        let at = rest.iter().position(|byte| b"\"{}[]:,".contains(byte))?;
+        let byte = rest[at];
+        rest = &rest[at + 1..];
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            b'"' => {
+                let text = &rest[..string_end(rest)?];
+                rest = &rest[text.len() + 1..];
+                if is_key {
+                    return Some(text).filter(|text| !text.is_empty());
+                }
+                is_key = depth == 1 && text == b"session_id" && rest.trim_ascii_start().starts_with(b":");
+                continue;
+            }
+            b':' if is_key && rest.trim_ascii_start().first() == Some(&b'"') => continue,
+            _ => {}
+        }
+        is_key = false;
+    }
+}
+
+/// Where a JSON string ends whose opening quote lies before this.
+fn string_end(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr2(b'"', b'\\', &text[from..])?;
+        if text[at] == b'"' {
+            return Some(at);
+        }
+        from = (at + 2).min(text.len());
+    }
 }
 
 /// Decodes unpadded base64url into `out`; false if `text` is none. What was good before the fault is in `out`.
@@ -264,6 +297,29 @@ pub(super) mod tests {
         }
         // The reader is as good as new afterwards.
         assert_eq!(reader.read(COOKIE.as_bytes()), Session::Id(ID));
+    }
+
+    #[test]
+    fn the_id_is_that_of_the_session_itself() {
+        for (payload, expected) in [
+            (r#"{"session_id":"mine","user":{"session_id":"other"}}"#, Some("mine")),
+            (r#"{"list":[{"session_id":"other"}],"session_id":"mine"}"#, Some("mine")),
+            (r#"{"last":"\"session_id\":\"x\"","session_id" : "mine"}"#, Some("mine")),
+            (r#"{"a":{"b":1},"session_id":"mine","z":"a4fa2627a88e6ab573c51cc72195c3ab"}"#, Some("mine")),
+            (r#"{"user":{"session_id":"a4fa2627a88e6ab573c51cc72195c3ab"}}"#, None),
+            (r#"{"page":"session_id","x":"y"}"#, None),
+            (r#"{"session_id":"","x":"y"}"#, None),
+            (r#"{"session_id":null,"x":"y"}"#, None),
+            (r#"{"session_id":7,"x":"y"}"#, None),
+            (r#"{"session_id":["x"]}"#, None),
+            (r#"{"session_id":"mine","cut":"of"#, Some("mine")),
+            (r#"{"session_id":"cut o"#, None),
+            (r#"{"session_id":"cut off\"#, None),
+        ] {
+            assert_eq!(inner_id(payload.as_bytes()), expected.map(str::as_bytes), "{payload}");
+        }
+        let usual = format!(r#"{{"_fresh":false,"session_id":"{}"}}"#, str::from_utf8(ID).unwrap());
+        assert_eq!(inner_id(usual.as_bytes()), Some(ID));
     }
 
     pub fn encode(bytes: &[u8]) -> String {
