@@ -8,7 +8,7 @@
 -- headlines: New visitors = new_visitors
 -- chart: line start visitors
 -- start: when the row's time begins; a time of which there is no line has no row
--- visitors: distinct visitors who made a request
+-- visitors: distinct visitors who made a request, or came for the first time
 -- new_visitors: visitors whose first event in all of the logs, --since or not, was then; each is new once
 -- users: distinct logged-in users
 -- sessions: sessions that began then
@@ -20,7 +20,7 @@ WITH timed AS (
     session_number,
     user_id,
     is_page_view,
-    CASE WHEN kind = 'request' THEN visitor_id END AS came,
+    CASE WHEN kind = 'request' OR timestamp = visitor_first_seen THEN visitor_id END AS came,
     CASE WHEN timestamp = visitor_first_seen THEN visitor_id END AS newcomer
   FROM events
   WHERE epoch_us IS NOT NULL

@@ -8,7 +8,7 @@
 -- chart: heatmap cohort period retention
 -- cohort: when the period began in which these visitors came for the first time; who came before --since is in none
 -- period: how many periods later; 0 is the first one; a period in which nobody came has no row, and the logs may end within the last one
--- visitors: distinct visitors of the cohort who made a request in that period
+-- visitors: distinct visitors of the cohort who made a request in that period; of period 0, all
 -- retention: visitors / visitors of period 0
 WITH timed AS (
   SELECT

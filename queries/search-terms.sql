@@ -5,7 +5,7 @@
 -- top: 10
 -- headlines: Searches that found nothing = zero_results / searches
 -- chart: bar term searches
--- term: the exact text, blanks and all
+-- term: the exact text, blanks and all; searches for nothing are left out
 -- searches: how often it was searched for; a search that wrote two lines counts once
 -- visitors: distinct visitors who searched for it
 -- zero_results: searches that found nothing, by the search's own line (a request line says 0 whatever was found)

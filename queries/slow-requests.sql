@@ -8,7 +8,7 @@
 -- slower_than: Leave out requests that took no longer than this
 -- timestamp: when the answer had been given
 -- process_time: seconds that it took
--- path: the path that was asked for, without the query
+-- path: the path that was asked for, as the log has it
 -- status: the HTTP status of the answer
 -- endpoint: the Flask endpoint that answered; empty if none did
 SELECT

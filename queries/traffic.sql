@@ -5,7 +5,7 @@
 -- key: start page
 -- top: 0
 -- chart: line start requests by page
--- headlines: Requests = requests, Error rate = errors / requests
+-- headlines: Requests = requests, Answered 4xx or 5xx = errors / requests
 -- every: The length of an interval; weeks begin on Monday
 -- start: when the interval begins; only intervals with requests are shown
 -- page: the path with numbers as {id}, without the query

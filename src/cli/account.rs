@@ -142,6 +142,9 @@ impl Account {
         if self.tally.wrong_types > 0 {
             sentence += &format!(" · {} of a wrong type", count(self.tally.wrong_types, "value"));
         }
+        if self.tally.unknown > 0 && self.tally.unknown == self.tally.events {
+            sentence += " · no line has a key that was looked for: are these the shop's logs?";
+        }
         sentence
     }
 

@@ -4,9 +4,9 @@ use super::account::{Limit, USUAL};
 use super::run_file::{self, QueryFile};
 use super::{compare, config, events, funnel_words, ingest, init, nightly, sql, store};
 use crate::error::Error;
-use crate::report::{self, Header, Param, ParamType, Report};
+use crate::report::{self, Header, Param, ParamType, Report, ResultColumn};
 use crate::sink::Format;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueEnum};
 use ipnet::IpNet;
 use std::ffi::OsString;
@@ -35,6 +35,7 @@ pub struct Common {
         value_name = "ZONE",
         default_value = "Asia/Seoul",
         env = "LOGANALYZE_TZ",
+        value_parser = |text: &str| unless_empty(text, "Asia/Seoul"),
         help_heading = "What to read"
     )]
     pub tz: String,
@@ -109,6 +110,7 @@ pub struct Common {
         value_name = "SIZE",
         default_value = "1GB",
         env = "LOGANALYZE_MEMORY_LIMIT",
+        value_parser = |text: &str| unless_empty(text, "1GB"),
         help_heading = "Running"
     )]
     pub memory_limit: String,
@@ -118,6 +120,11 @@ pub struct Common {
     /// Longer lines are rejected; at most 2 GiB
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, help_heading = "Running")]
     pub max_line_bytes: usize,
+}
+
+/// The text, or the default where a variable is set to nothing.
+fn unless_empty(text: &str, default: &str) -> Result<String, std::convert::Infallible> {
+    Ok(if text.is_empty() { default } else { text }.to_owned())
 }
 
 /// A number of rows.
@@ -167,7 +174,8 @@ pub enum When {
 
 /// The formats by name.
 pub fn format_parser() -> PossibleValuesParser {
-    PossibleValuesParser::new(Format::ALL.map(Format::name))
+    let value = |format: Format| PossibleValue::new(format.name()).aliases(format.endings());
+    PossibleValuesParser::new(Format::ALL.map(value))
 }
 
 /// The whole command line; `file` is the query file that its words name.
@@ -343,14 +351,26 @@ pub fn leak(text: &str) -> &'static str {
 
 /// What the columns are and mean, and an example.
 pub fn report_help(header: &Header, example: &str) -> String {
-    let width = header.columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
-    let mut help = String::from(if header.columns.is_empty() { "" } else { "Columns:\n" });
-    for column in &header.columns {
+    let mut help = columns_help("Columns:", &header.columns);
+    if let Some((option, values)) = &header.variants {
+        for value in values {
+            if let Ok(variant) = report::find(&format!("{}-{value}", header.name)) {
+                help += &columns_help(&format!("Columns with --{option} {value}:"), &variant.header.columns);
+            }
+        }
+    }
+    help + &format!("\nExample: loganalyze {example}")
+}
+
+fn columns_help(title: &str, columns: &[ResultColumn]) -> String {
+    let width = columns.iter().map(|column| column.name.len()).max().unwrap_or(0);
+    let mut help = if columns.is_empty() { String::new() } else { format!("{title}\n") };
+    for column in columns {
         let line = format!("  {:width$}  {:9}  {}", column.name, column.kind.sql(), column.meaning);
         help.push_str(line.trim_end());
         help.push('\n');
     }
-    help + &format!("\nExample: loganalyze {example}")
+    help
 }
 
 fn extra_example(name: &str) -> &'static str {
@@ -384,7 +404,18 @@ fn network(text: &str) -> Result<IpNet, &'static str> {
 
 fn quality_command() -> Command {
     let command = Command::new("quality").after_help(
-        "A gap is a time of more than an hour without an event, between the file's first and last.\n\
+        "Columns:\n  \
+         file               text       the log, as it was found\n  \
+         lines              bigint     its lines = events + rejects + blank\n  \
+         events             bigint     lines that are events\n  \
+         rejects            bigint     lines that are no JSON object\n  \
+         blank              bigint     lines of nothing but white space\n  \
+         reject_reasons     text       why, and how often\n  \
+         ids_out_of_range   bigint     ids beyond 64 bits, null in their events\n  \
+         paired_lines       bigint     requests whose action has a line of its own\n  \
+         first_seen         timestamp  the earliest event\n  \
+         last_seen          timestamp  the latest event\n  \
+         gaps               bigint     times of more than an hour without an event between these\n\n\
          Example: loganalyze quality sample_logs",
     );
     with_common(command, "what became of the lines, a row a file")

@@ -40,6 +40,8 @@ pub fn command() -> Command {
     let filter = |filter: &Filter| {
         let arg =
             Arg::new(filter.option).long(filter.option).value_name(filter.value).action(ArgAction::Append);
+        // A path may have commas itself.
+        let arg = if ["path", "page"].contains(&filter.option) { arg } else { arg.value_delimiter(',') };
         let arg = if filter.option == "session" { arg.requires("visitor") } else { arg };
         arg.help(filter.help).help_heading("Which events")
     };
@@ -63,7 +65,8 @@ pub fn command() -> Command {
         .help("Which events come first; those without a time come last");
     let command = Command::new("events").args(FILTERS.iter().map(filter)).args([condition, columns, order]);
     let command = command.after_help(
-        "An event must meet each of the options under 'Which events'; of one that is repeated, any of its values.\n\
+        "An event must meet each of the options under 'Which events'; of several values, with commas between them or\n\
+         by repeating the option, any.\n\
          Events of the same moment are sorted by the columns shown, from left to right.\n\
          20 rows are shown unless --top says otherwise. 'loganalyze schema' lists all columns.\n\
          Example: loganalyze events sample_logs --type view --where \"response_status >= 400\" --columns timestamp,path,referrer",
@@ -87,7 +90,7 @@ pub fn question(matches: &ArgMatches, options: &Common) -> Result<Question, Erro
         format!("SELECT {}\nFROM events{condition}\nORDER BY {}", columns.join(", "), order.join(", "));
     let top = options.top.unwrap_or(TOP);
     let mut count = None;
-    if top > 0 {
+    if top > 0 && u32::try_from(top).is_ok() {
         // What is cut off need not be sorted, only counted.
         sql += &format!("\nLIMIT {top}");
         count = Some(format!("SELECT COUNT(*) AS n FROM events{condition}"));
@@ -134,6 +137,7 @@ fn condition(matches: &ArgMatches) -> Result<String, Error> {
 
 fn equality(filter: &Filter, value: &str) -> Result<String, Error> {
     let Filter { option, column, .. } = filter;
+    let value = value.trim();
     if *column == "event_type" && value == "(none)" {
         return Ok("event_type IS NULL".into());
     }

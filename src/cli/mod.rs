@@ -35,6 +35,7 @@ mod store;
 mod target;
 mod times;
 
+use crate::engine::polars::quieten;
 use crate::error::Error;
 use run_file::QueryFile;
 use std::ffi::OsString;
@@ -42,6 +43,7 @@ use std::process::ExitCode;
 
 /// Runs the program with the process's own arguments and says how it ended.
 pub fn main() -> ExitCode {
+    quieten();
     let words: Vec<OsString> = std::env::args_os().collect();
     let outcome = QueryFile::named(&words).and_then(|file| {
         match args::command(&words, file.as_ref())?.try_get_matches_from(&words) {

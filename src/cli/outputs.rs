@@ -2,6 +2,7 @@
 //! two are the same. Found out before anything is read.
 
 use super::args::Common;
+use crate::cloud::is_object;
 use crate::error::Error;
 use crate::input::LogFile;
 use crate::sink::file::folder_of;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Checks `results`, which are the files of `-o`, and those of other options, before these logs are read.
 ///
 /// # Errors
-/// `Error::Usage` for a file that is one of the logs, or named by two options; `Error::Write` where its folder is missing.
+/// `Error::Usage` for a file that is one of the logs, in an object store, or named by two options; `Error::Write` where its folder is missing.
 pub fn check<'a>(
     options: &Common,
     results: Vec<PathBuf>,
@@ -26,6 +27,11 @@ pub fn check<'a>(
     let logs: Vec<(&LogFile, Metadata)> = logs.filter_map(|log| Some((log, file(of_log(log))?))).collect();
     for (at, (option, path)) in outputs.iter().enumerate() {
         let shown = visible(&path.to_string_lossy()).into_owned();
+        if is_object(path) {
+            return Err(Error::Usage(format!(
+                "{option} {shown}: results go to a folder of this machine; copy them from there"
+            )));
+        }
         if let Some(there) = file(path) {
             if let Some((log, _)) = logs.iter().find(|(_, log)| is_same(log, &there)) {
                 let log = visible(&log.name);

@@ -61,7 +61,7 @@ pub fn command(file: Option<&QueryFile>) -> Command {
              -- key: page                          what tells rows apart, for 'compare'\n  \
              -- top: 10                            how many rows are shown\n  \
              -- n: what the column or parameter of this name means\n\
-             Types of parameters: duration, bigint, double, text; their place in the SQL is /*:min_visitors*/ 2.\n\
+             Types of parameters: duration, bigint (from 1 up), double (from 0 up), text; their place in the SQL is /*:min_visitors*/ 2.\n\
              Types of columns: text, bigint, double, boolean, timestamp, date.\n\n\
              Example: loganalyze run examples/abandoned-carts.sql sample_logs --min-visitors 2",
         )

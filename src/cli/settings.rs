@@ -107,8 +107,9 @@ impl Settings {
         let path = |key: &str| config.get(key).map(|set| PathBuf::from(set.text()));
         let is_on = |key: &str| config.get(key).is_some_and(Set::is_on);
         let (store, out) = (needed(config, "store")?, needed(config, "out")?);
-        if out.text().contains("://") {
-            return Err(out.wrong("results go to a folder of this machine"));
+        let written = [Some(out), config.get("summary"), config.get("metrics")];
+        if let Some(far) = written.into_iter().flatten().find(|set| set.text().contains("://")) {
+            return Err(far.wrong("results go to a folder of this machine"));
         }
         if Path::new(out.text()) == Path::new(store.text()) {
             return Err(out.wrong("the store is there: results need a folder of their own"));

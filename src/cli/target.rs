@@ -188,8 +188,8 @@ fn make_folder(folder: &Path) -> Result<(), Error> {
 
 fn named(format: Option<&str>) -> Result<Option<Format>, Error> {
     let of_name = |name: &str| {
-        let found = Format::ALL.into_iter().find(|format| format.name() == name);
-        found.ok_or_else(|| Error::Usage(format!("no format is called '{name}'")))
+        let is = |format: &Format| format.name() == name || format.endings().contains(&name);
+        Format::ALL.into_iter().find(is).ok_or_else(|| Error::Usage(format!("no format is called '{name}'")))
     };
     format.map(of_name).transpose()
 }

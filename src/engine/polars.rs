@@ -101,6 +101,11 @@ fn text_series(name: PlSmallStr, Texts { mut codes, dictionary }: Texts) -> Pola
 /// How many rows of a category there must be on average: where there are fewer, categories gain nothing.
 const ROWS_A_CATEGORY: usize = 16;
 
+/// Keeps Polars from writing to standard error what its programmers are to know.
+pub fn quieten() {
+    polars_core::error::set_warning_function(|_, _| {});
+}
+
 /// Runs SQL over the relation that it names: the last statement gives the rows, those before it define what it may name.
 ///
 /// # Errors

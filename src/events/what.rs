@@ -64,7 +64,9 @@ fn category_of(args: &str) -> Option<i64> {
     }
     let args: serde_json::Map<String, serde_json::Value> = serde_json::from_str(args).ok()?;
     let value = args.get("category").or_else(|| args.get("category_id"))?;
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+    // Flask gives a list where a parameter is there several times, or always.
+    let value = value.as_array().map_or(Some(value), |values| values.first())?;
+    value.as_i64().or_else(|| value.as_str().filter(|text| !text.starts_with('+'))?.parse().ok())
 }
 
 /// A path or URL without host, query and fragment, its numbers as `{id}`.
@@ -90,6 +92,9 @@ mod tests {
         for (args, category) in [
             (r#"{"category": "9"}"#, Some(9)),
             (r#"{"category_id": 3, "page": "2"}"#, Some(3)),
+            (r#"{"category": ["3", "4"]}"#, Some(3)),
+            (r#"{"category": []}"#, None),
+            (r#"{"category": "+3"}"#, None),
             (r#"{"category": "all"}"#, None),
             (r#"{"q": "category"}"#, None),
             ("{", None),

@@ -90,7 +90,10 @@ fn head(file: &LogFile) -> Result<Option<u64>, Error> {
     let mut head = [0; HEAD_BYTES];
     let (count, end) = fill(&mut text.reader, &mut head);
     let head = &head[..count];
-    let Some(begin) = head.iter().position(|byte| !is_blank(&[*byte])) else { return Ok(None) };
+    let Some(begin) = head.iter().position(|byte| !is_blank(&[*byte])) else {
+        // More of the same proves as little, but what comes behind may.
+        return Ok((count == HEAD_BYTES).then_some(0));
+    };
     let line = head[begin..].split(|&byte| byte == b'\n').next().unwrap_or_default();
     let broken = matches!(end, Some(Err(_))) && begin + line.len() == count;
     if broken {
@@ -191,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_blank_line_at_the_beginning_hides_no_copy() {
-        for blank in ["\n", " \r\n\n", "\0\0\n"] {
+        for blank in ["\n", " \r\n\n", "\0\0\n", &"\0".repeat(10_000)] {
             let text = [blank.as_bytes(), &lines(10)].concat();
             let (kept, notes) =
                 kept(&[("x.log", &text), ("x.log.1.gz", &gzip(&text)), ("y.log", &lines(10))]);

@@ -18,6 +18,12 @@ pub(super) fn no_input(lead: &str, wanted: &Path) -> Error {
         Ok(contents) => contents,
         Err(error) => return Error::NoInput(format!("{lead}. {} cannot be listed: {error}", shown(&folder))),
     };
+    if contents.files.iter().any(|name| name == "manifest.json") && folder == wanted {
+        return Error::NoInput(format!(
+            "{lead}: it is a store, which is read with --store {}",
+            folder.display()
+        ));
+    }
     let below = wanted.strip_prefix(&folder).unwrap_or(wanted);
     let mut components = below.iter().map(|name| name.to_string_lossy());
     let next = components.next().unwrap_or_default();

@@ -156,6 +156,9 @@ mod tests {
             "SELECT 1, * FROM events",
             "select distinct\n* from events",
             "SELECT events.* FROM events",
+            "SELECT DISTINCT ON (event_type) * FROM events",
+            "FROM events LIMIT 1",
+            "SELECT COLUMNS ('^user') FROM events",
         ] {
             assert_eq!(columns_of(all).len(), COLUMNS.len(), "{all}");
         }

@@ -183,6 +183,7 @@ impl RowBuilder {
     /// Adds the row of an event.
     pub fn push(&mut self, bytes: &[u8], tokens: &Tokens, tally: &mut Tally) {
         tally.ids_out_of_range += ids_out_of_range(bytes, tokens);
+        tally.unknown += u64::from(tokens.is_empty());
         if let Some(range) = &self.settings.range {
             let time = tokens.get(TIMESTAMP).and_then(|token| timestamp(bytes, token, &mut self.times));
             if !time.is_some_and(|time| range.contains(&time)) {
@@ -225,7 +226,8 @@ impl RowBuilder {
                         None => NULL,
                     };
                     codes.push(code);
-                    code != NULL || token.is_none() || plan.kind == Type::Session
+                    let is_text = |token: Token| matches!(token.kind, Kind::Text | Kind::EscapedText);
+                    code != NULL || token.is_none_or(|token| plan.kind == Type::Session && is_text(token))
                 }
             };
             tally.wrong_types += u64::from(!ok);

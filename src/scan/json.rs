@@ -78,6 +78,12 @@ impl Tokens {
         (self.seen & (1 << field.0) != 0).then(|| self.values[usize::from(field.0 & 63)])
     }
 
+    /// Whether the line has none of the keys.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.seen == 0
+    }
+
     #[inline]
     pub(super) fn set(&mut self, field: Field, token: Token) {
         self.seen |= 1 << field.0;

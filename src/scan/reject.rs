@@ -124,6 +124,8 @@ pub struct Tally {
     pub waiting: u64,
     /// Values of `entity_id`, `product_id` and `user_id` that do not fit 64 bits: null in the event.
     pub ids_out_of_range: u64,
+    /// Events without any of the keys that were looked for.
+    pub unknown: u64,
     /// Values of other types than their column's, in the columns that were read: null in the event.
     pub wrong_types: u64,
 }
@@ -151,6 +153,7 @@ impl Tally {
         self.bytes += other.bytes;
         self.waiting += other.waiting;
         self.ids_out_of_range += other.ids_out_of_range;
+        self.unknown += other.unknown;
         self.wrong_types += other.wrong_types;
     }
 }

@@ -41,8 +41,8 @@ fn escaped(text: &str) -> String {
             c => safe.push(c),
         }
     }
-    // GitHub makes a link of a bare address.
-    safe.replace("://", "\\://").replace("www.", "www\\.")
+    // GitHub makes links of bare addresses, mail's too, and tells whoever is mentioned.
+    safe.replace("://", "\\://").replace("www.", "www\\.").replace('@', "&#64;")
 }
 
 #[cfg(test)]
@@ -73,11 +73,11 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_in_its_cell() {
-        let frame = df!("t" => ["|\n<script>&`*_[x](http://a)\\"]).unwrap();
+        let frame = df!("t" => ["|\n<script>&`*_[x](http://a)\\ a@b.c"]).unwrap();
         let about = About { total_rows: 9, notes: vec!["immature: 12".into()], ..About::default() };
         assert_eq!(
             String::from_utf8(bytes(Format::Markdown, &frame, &about)).unwrap(),
-            "| t |\n| --- |\n| \\|\\\\n&lt;script&gt;&amp;\\`\\*\\_\\[x\\](http\\://a)\\\\ |\n\n*top 1 of 9 · immature: 12*\n"
+            "| t |\n| --- |\n| \\|\\\\n&lt;script&gt;&amp;\\`\\*\\_\\[x\\](http\\://a)\\\\ a&#64;b.c |\n\n*top 1 of 9 · immature: 12*\n"
         );
     }
 

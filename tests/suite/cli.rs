@@ -322,3 +322,35 @@ fn what_a_machine_format_cannot_say_is_said_beside_it() {
     let quiet = ["login-incidents", "sample_logs", "--since", "2025-03-14T23:00"];
     assert_eq!((stdout(quiet).lines().count(), notes(&quiet)), (1, Vec::new()));
 }
+
+#[test]
+fn results_go_to_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [
+        &["event-counts", "sample_logs", "-o", "s3://shop/x.csv"][..],
+        &["report", "sample_logs", "-o", "s3://shop/out"],
+        &["event-counts", "sample_logs", "--summary", "gs://shop/x.json"],
+        &["event-counts", "sample_logs", "--rejects", "az://shop/x.ndjson"],
+        &[
+            "nightly",
+            "--inputs",
+            "sample_logs",
+            "--store",
+            "/tmp/none",
+            "--out",
+            "/tmp/none2",
+            "--metrics",
+            "s3://shop/x.prom",
+        ],
+    ] {
+        let output = run(words);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{words:?}: {}", output.stderr);
+        assert!(output.stderr.contains("a folder of this machine"), "{words:?}: {}", output.stderr);
+    }
+    assert!(!root().join("s3:").exists() && !root().join("gs:").exists());
+    let lake = folder.path().join("lake");
+    assert_eq!(run(["ingest", "sample_logs", "--store", text(&lake)]).code, 0);
+    let output = run(["product-views", text(&lake)]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("it is a store, which is read with --store"), "{}", output.stderr);
+}

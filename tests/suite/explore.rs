@@ -56,6 +56,18 @@ fn each_filter_keeps_the_events_that_meet_it() {
             vec!["--type", "view", "--type", "(none)"],
             Box::new(|row| row["event_type"] == "view" || row["event_type"].is_null()),
         ),
+        (
+            vec!["--type", "view,search"],
+            Box::new(|row| row["event_type"] == "view" || row["event_type"] == "search"),
+        ),
+        (
+            vec!["--where", "length(page) - 20 < 0"],
+            Box::new(|row| row["page"].as_str().is_some_and(|page| page.len() < 20)),
+        ),
+        (
+            vec!["--where", "extract(hour from timestamp) * 60 > 600"],
+            Box::new(|row| row["event_hour"].as_i64() > Some(10)),
+        ),
         (vec!["--user", "7", "--user", "12"], Box::new(|row| row["user_id"] == 7 || row["user_id"] == 12)),
         (
             vec!["--product", "1", "--type", "view"],
@@ -357,4 +369,51 @@ fn what_is_wrong_with_a_query_file_names_it_and_the_line() {
     let output = run(["run", text(&folder.path().join("own.sql")), "sample_logs"]);
     assert_eq!((output.code, output.stdout.as_str()), (1, ""));
     assert!(output.stderr.contains("its column 'path' is no bigint"), "{}", output.stderr);
+}
+
+#[test]
+fn a_file_of_a_reports_name_is_the_users_own() {
+    let sql = "-- NAME: mine\n-- columns: n bigint\nSELECT COUNT(*) - 3000 AS n FROM events\n";
+    for name in ["quality", "funnel", "login-incidents", "event-counts"] {
+        let file = format!("{name}.sql");
+        let folder = folder_with(&[(&file, sql.replace("NAME", name).as_bytes())]);
+        let file = folder.path().join(&file);
+        let rows = stdout(["run", text(&file), "sample_logs", "--format", "csv"]);
+        assert_eq!(rows, "n\n-428\n", "{name}");
+        assert!(!stdout(["run", text(&file), "--help"]).contains("--step"));
+    }
+}
+
+#[test]
+fn what_takes_all_columns_has_all_columns() {
+    let columns = |sql: &str| {
+        let csv = stdout(["sql", sql, "sample_logs", "--format", "csv"]);
+        csv.lines().next().unwrap().split(',').count()
+    };
+    let all = columns("SELECT * FROM events LIMIT 1");
+    assert_eq!(columns("SELECT DISTINCT ON (event_type) * FROM events"), all);
+    assert_eq!(columns("FROM events LIMIT 1"), all);
+    assert_eq!(columns("SELECT COLUMNS ('^user') FROM events LIMIT 1"), 4);
+}
+
+#[test]
+fn nothing_but_what_the_user_is_to_know_is_on_standard_error() {
+    let sql = "SELECT COUNT(*) AS n FROM events WHERE event_date IN ('2025-03-13', DATE '2025-03-14')";
+    let output = run(["sql", sql, "sample_logs", "--quiet", "--format", "jsonl"]);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+    assert!(output.stdout.starts_with("{\"n\":"), "{}", output.stdout);
+}
+
+#[test]
+fn logs_of_another_program_are_not_taken_for_the_shops_without_a_word() {
+    let line = "{\"remote_addr\": \"10.0.0.1\", \"request\": \"GET / HTTP/1.1\", \"status\": 200}\n";
+    let folder = folder_with(&[("access.log", line.repeat(3).as_bytes())]);
+    let said = |more: &[u8]| {
+        std::fs::write(folder.path().join("more.log"), more).unwrap();
+        let output = run(["product-views", text(folder.path())]);
+        assert_eq!(output.code, 0);
+        output.stderr.contains("no line has a key that was looked for")
+    };
+    assert!(said(b""));
+    assert!(!said(b"{\"user_id\": null}\n"));
 }

@@ -34,7 +34,7 @@ fn shell(script: &str, folder: &std::path::Path) -> std::process::Output {
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["sample_logs", "examples"] {
+    for name in ["sample_logs", "examples", "queries"] {
         std::os::unix::fs::symlink(root().join(name), folder.path().join(name)).unwrap();
     }
     folder
@@ -79,7 +79,8 @@ fn the_notebook_recipes_run() {
     let home = std::env::var("HOME").unwrap_or_default();
     let python = std::env::var("LOGANALYZE_PYTHON")
         .unwrap_or_else(|_| format!("{home}/.cache/loganalyze/venv/bin/python3"));
-    let views = "loganalyze product-views sample_logs --quiet -o views.parquet";
+    let views = "loganalyze product-views sample_logs --quiet -o views.parquet; \
+                 loganalyze sql 'SELECT * FROM events' sample_logs --quiet -o events.parquet";
     let lake = "loganalyze nightly --inputs sample_logs --quiet --store lake --out reports --metrics loganalyze.prom \
                 --date 2025-03-10..2025-03-14";
     let made = shell(&format!("{views}; {lake}"), folder.path());

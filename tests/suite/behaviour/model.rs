@@ -189,7 +189,7 @@ fn audience() {
             let sessions = case.sessions(|_| true);
             let row = |begin: i64| {
                 let events = || case.events.iter().filter(|event| start(event.time, micros) == begin);
-                let came = visitors(events().filter(|event| event.kind == "request"));
+                let came = visitors(events().filter(|event| event.kind == "request" || case.is_first(event)));
                 let new = visitors(events().filter(|event| case.is_first(event)));
                 let users = events().filter_map(|event| event.user).collect::<BTreeSet<_>>().len();
                 let first = |events: &&Vec<&Event>| events.iter().map(|event| event.time).min().unwrap();

@@ -316,3 +316,26 @@ fn hostile_text_is_harmless_in_an_error_message() {
     assert!(!output.stderr.contains(is_harmful), "{:?}", output.stderr);
     assert!(output.stderr.contains("\\u{1b}[2J"), "{}", output.stderr);
 }
+
+#[test]
+fn a_session_that_is_no_text_is_of_a_wrong_type() {
+    let lines = [
+        r#"{"event_type": "view", "session_id": 5}"#,
+        r#"{"event_type": "view", "session_id": {"a": 1}}"#,
+        r#"{"event_type": "view", "session_id": null}"#,
+        r#"{"event_type": "view", "session_id": ""}"#,
+        r#"{"event_type": "view", "session_id": ".eJxNy"}"#,
+    ];
+    let folder = folder_with(&[("user_activity.log", lines.join("\n").as_bytes())]);
+    let output = run(["sql", "SELECT session_id FROM events", text(folder.path())]);
+    assert!(output.stderr.contains("2 values of a wrong type"), "{}", output.stderr);
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    for name in ["LOGANALYZE_TZ", "LOGANALYZE_MEMORY_LIMIT"] {
+        let output =
+            crate::harness::program().args(["event-counts", "sample_logs"]).env(name, "").output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
