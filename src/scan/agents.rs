@@ -59,7 +59,7 @@ pub fn is_bot(agent: &str) -> bool {
 }
 
 /// What is known of a user agent.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Agent {
     /// A hash that stands for it.
     pub hash: u64,

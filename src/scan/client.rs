@@ -52,7 +52,9 @@ impl ClientCodes {
             return NULL;
         }
         let address = address.unwrap_or_default();
-        let (agent, Agent { hash, .. }) = agent.unwrap_or_default();
+        // One that is missing is as one that says nothing, as in the name.
+        let missing = || (&b""[..], self.hasher.hash_one(&b""[..]));
+        let (agent, hash) = agent.map_or_else(missing, |(agent, Agent { hash, .. })| (agent, hash));
         let key = self.hasher.hash_one((address, hash));
         let recent = &mut self.recent[key as usize % RECENT_CLIENTS];
         if recent.0 != key || recent.1 == NULL {
@@ -64,5 +66,28 @@ impl ClientCodes {
             *recent = (key, *self.codes.entry(key).or_insert_with(new));
         }
         recent.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::agents::Agents;
+    use super::{ClientCodes, Dictionary};
+
+    #[test]
+    fn clients_with_names_and_without_are_the_same() {
+        let mut agents = Agents::default();
+        let lines: Vec<_> = [None, Some(&b""[..]), Some(b"a"), Some(b"b")]
+            .into_iter()
+            .flat_map(|address| [None, Some(&b""[..]), Some(b"a"), Some(b"b")].map(|agent| (address, agent)))
+            .collect();
+        let mut codes = |named: bool| -> Vec<u32> {
+            let (mut clients, mut dictionary) = (ClientCodes::default(), Dictionary::default());
+            let mut code = |address, agent: Option<_>| {
+                clients.code(address, agent.map(|agent| (agent, agents.get(agent))), &mut dictionary, named)
+            };
+            lines.iter().map(|&(address, agent)| code(address, agent)).collect()
+        };
+        assert_eq!(codes(false), codes(true));
     }
 }
