@@ -52,7 +52,7 @@ impl Limit {
 }
 
 /// What scans counted and how long they took.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Account {
     /// All files together.
     pub tally: Tally,

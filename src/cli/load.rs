@@ -13,16 +13,17 @@ use crate::engine::relation::Relation;
 use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::column::{Column, NULL};
-use crate::events::{Begun, Events, Sessions, derive, derive_of_visitors};
+use crate::events::{Begun, Events, LINE, Sessions, derive, derive_of_visitors, tells_pairs};
 use crate::input::LogFile;
 use crate::scan::wanted::Wanted;
-use crate::scan::{FileScan, Scanned, Settings, scan};
+use crate::scan::{FILE, FileScan, Scanned, Settings, scan};
 use ipnet::IpNet;
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::io;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What is to be loaded, and how.
@@ -88,24 +89,50 @@ impl Loaded {
 
 /// Reads the logs and adds what became of their lines to the account.
 ///
+/// Which of several requests are paired may be told only by what is not read. They are so rare, and all of it takes so much
+/// longer to read, that it is read only when there are such requests: again, from the beginning. A stream is there once, and
+/// the order of its lines is what decides.
+///
 /// # Errors
 /// A file that cannot be read, too many rejects, no room for temporary files.
 pub fn load(options: &Common, plan: &Plan, account: &mut Account) -> Result<Loaded, Error> {
+    let before = account.clone();
+    let (loaded, in_doubt) = load_once(options, plan, plan.settings, account)?;
+    let tells = plan.quality || tells_pairs(plan.settings.rows.wanted);
+    if !in_doubt || !tells || plan.files.iter().any(|file| file.bytes.is_none()) {
+        return Ok(loaded);
+    }
+    drop(loaded);
+    *account = before;
+    let mut settings = plan.settings.clone();
+    settings.rows.wanted = settings.rows.wanted.or(LINE);
+    load_once(options, plan, &settings, account).map(|(loaded, _)| loaded)
+}
+
+/// Also says whether it is in doubt which requests are paired.
+fn load_once(
+    options: &Common,
+    plan: &Plan,
+    settings: &Settings,
+    account: &mut Account,
+) -> Result<(Loaded, bool), Error> {
     let begin = Instant::now();
     let mut scanned =
-        progress::watch(plan.files, !options.quiet, |progress| scan(plan.files, plan.settings, progress))?;
+        progress::watch(plan.files, !options.quiet, |progress| scan(plan.files, settings, progress))?;
     let seconds = begin.elapsed().as_secs_f64();
     let rejects = std::mem::take(&mut scanned.rejects);
     account.add(Account::of(&scanned.files, seconds, rejects), plan.limit, options)?;
     let whole = if plan.cut.needs_span() { span(&scanned)? } else { None };
     let mut loader = Loader::new(plan, options, plan.cut.ranges(whole)?, plan.settings.rows.wanted);
     loader.quality = Quality::new(scanned.files.len());
+    loader.read = settings.rows.wanted;
     let Scanned { columns, rows, files, spilled, .. } = scanned;
+    let in_doubt = AtomicBool::new(false);
     let (relation, apart) = match spilled {
-        Some(spill) => load_parts::load(&mut loader, &spill)?,
-        None => (loader.whole(Events { columns, rows }, &files)?, None),
+        Some(spill) => load_parts::load(&mut loader, &spill, &in_doubt)?,
+        None => (loader.whole(Events { columns, rows }, &files, &in_doubt)?, None),
     };
-    Ok(Loaded { apart, ..loader.loaded(relation, files) })
+    Ok((Loaded { apart, ..loader.loaded(relation, files) }, in_doubt.into_inner()))
 }
 
 /// When the first and the last event in the logs happened, microseconds.
@@ -125,11 +152,19 @@ fn span(scanned: &Scanned) -> Result<Option<(i64, i64)>, Error> {
     Ok(first.zip(last))
 }
 
+/// Adds the wanted derived columns and leaves out what is not wanted; notes whether it is in doubt which requests are paired.
+pub fn derive_wanted(events: &mut Events, wanted: Wanted, in_doubt: &AtomicBool) {
+    in_doubt.fetch_or(derive(events, wanted), Ordering::Relaxed);
+    events.columns.retain(|name, _| *name == FILE || wanted.has(name));
+}
+
 /// From events to what queries may see of them.
 pub struct Loader<'a> {
     pub plan: &'a Plan<'a>,
     ranges: Vec<Range<i64>>,
     pub wanted: Wanted,
+    /// What is read: that, and perhaps more.
+    pub read: Wanted,
     /// The sessions that began before the events' times do, if they are not to be found among the events.
     pub begun: Option<Begun>,
     /// At which times before those that are asked for log-ins are still to be looked at among the events, microseconds.
@@ -156,6 +191,7 @@ impl<'a> Loader<'a> {
             before: Vec::new(),
             ranges,
             wanted,
+            read: wanted,
             begun: None,
             pii: options.hash_pii.then(|| pii::Hasher::new(&options.redact)),
             quality: Quality::new(0),
@@ -171,8 +207,13 @@ impl<'a> Loader<'a> {
         Loaded { relation, apart: None, ranges, before, quality, span, bots, files }
     }
 
-    fn whole(&mut self, mut events: Events, files: &[FileScan]) -> Result<Relation, Error> {
-        derive(&mut events, self.wanted);
+    fn whole(
+        &mut self,
+        mut events: Events,
+        files: &[FileScan],
+        in_doubt: &AtomicBool,
+    ) -> Result<Relation, Error> {
+        derive_wanted(&mut events, self.wanted, in_doubt);
         derive_of_visitors(&mut events, self.wanted, self.plan.sessions);
         if self.plan.quality {
             for (number, file) in files.iter().enumerate() {

@@ -2,29 +2,34 @@
 //! Knows nothing of how they came there.
 
 use super::apart::Apart;
-use super::load::{Loader, Plan};
+use super::load::{Loader, Plan, derive_wanted};
 use super::quality::Quality;
 use crate::engine::aggregate::{self, Answered};
 use crate::engine::polars::no_events;
 use crate::engine::relation::{Relation, Table};
 use crate::error::Error;
 use crate::events::column::{Column, Texts};
-use crate::events::{Events, JOIN_SOURCES, Joined, derive, derive_of_visitors, named, needs_visitors};
+use crate::events::{Events, JOIN_SOURCES, Joined, derive_of_visitors, named, needs_visitors};
 use crate::scan::FILE;
 use crate::scan::spill::Spill;
 use crate::scan::wanted::Wanted;
 use crate::schema::EVENTS;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-/// What is said by all parts together is found first.
+/// What is said by all parts together is found first; notes whether it is in doubt which requests are paired.
 ///
 /// # Errors
 /// `Error::Temporary` if temporary files cannot be read or written.
-pub fn load(loader: &mut Loader, spill: &Spill) -> Result<(Relation, Option<Apart>), Error> {
+pub fn load(
+    loader: &mut Loader,
+    spill: &Spill,
+    in_doubt: &AtomicBool,
+) -> Result<(Relation, Option<Apart>), Error> {
     let wanted = loader.wanted;
-    let mut names: Vec<_> = wanted.names().collect();
+    let mut names: Vec<_> = loader.read.names().collect();
     names.push(FILE);
     let room = loader.plan.settings.row_bytes.unwrap_or(usize::MAX);
     let parts = Parts { spill, names, room };
@@ -35,7 +40,7 @@ pub fn load(loader: &mut Loader, spill: &Spill) -> Result<(Relation, Option<Apar
             let names = renaming.rename(names_of(names, part)?);
             events.columns.insert("visitor_id", Column::Text(names));
         }
-        derive(&mut events, wanted);
+        derive_wanted(&mut events, wanted, in_doubt);
         Ok(events)
     };
     if let Some(relation) = answered(loader, &parts, &derived)? {

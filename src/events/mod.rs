@@ -9,6 +9,7 @@ mod what;
 mod whence;
 
 pub use crate::scan::column;
+pub use pairs::Pairs;
 pub use sessions::{Before, Begun, Sessions, first_seen};
 pub use visitors::{JOIN_SOURCES, Join, Joined, Named, Renaming, named};
 
@@ -17,6 +18,7 @@ use crate::scan::wanted::Wanted;
 use crate::schema::{self, Origin};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The columns of the events, each with a row an event.
 #[derive(Debug, Default)]
@@ -50,15 +52,52 @@ pub fn needs_neighbours(wanted: Wanted) -> bool {
     wanted.names().any(is_neighbours)
 }
 
+/// What a line says by itself.
+pub const LINE: Wanted = {
+    let (mut names, mut at) = (Wanted::of_names(&[]), 0);
+    while at < schema::COLUMNS.len() {
+        if let Origin::Key(_) | Origin::Line(_) = schema::COLUMNS[at].origin {
+            names = names.or(Wanted::of_names(&[schema::COLUMNS[at].name]));
+        }
+        at += 1;
+    }
+    names
+};
+
+/// What requests that the same actions could belong to have in common.
+const COMMON: Wanted = Wanted::of_names(&[
+    "timestamp",
+    "event_date",
+    "event_hour",
+    "weekday",
+    "epoch_us",
+    "event_type",
+    "kind",
+    "paired",
+    "client",
+    "is_bot",
+    "process_time",
+]);
+
+/// Whether these columns show which of the requests that the same actions could belong to are paired: to who sees nothing but
+/// how many they are, it makes no difference.
+pub fn tells_pairs(wanted: Wanted) -> bool {
+    wanted.has("paired") && wanted.or(COMMON) != COMMON
+}
+
 /// Adds the wanted derived columns that are not there, but for those of [`derive_of_visitors`]; their sources (see
 /// [`with_sources`]) must be there. Events of one client must not be in several parts; where `visitor_id` is wanted and not
 /// there, nothing may be in another part, for who logs out may come back at another client.
-pub fn derive(events: &mut Events, wanted: Wanted) {
+///
+/// Returns whether all of [`LINE`] must be read to know which of several requests are paired; see [`tells_pairs`].
+pub fn derive(events: &mut Events, wanted: Wanted) -> bool {
     let wanted = with_sources(wanted);
-    let alone = |name: &'static str| Some((name, derived(events, name)?));
+    let in_doubt = AtomicBool::new(false);
+    let alone = |name: &'static str| Some((name, derived(events, name, &in_doubt)?));
     let names: Vec<_> = wanted.names().filter(|name| !events.columns.contains_key(name)).collect();
     let columns: Vec<_> = names.into_par_iter().filter_map(alone).collect();
     events.columns.extend(columns);
+    in_doubt.into_inner()
 }
 
 /// Whether one of these columns needs all events of a visitor in one part: see [`derive_of_visitors`].
@@ -80,7 +119,7 @@ pub fn derive_of_visitors(events: &mut Events, wanted: Wanted, sessions: Session
 }
 
 /// A derived column that needs no other derived one, `None` if it is not one of these.
-fn derived(events: &Events, name: &str) -> Option<Column> {
+fn derived(events: &Events, name: &str, in_doubt: &AtomicBool) -> Option<Column> {
     Some(match name {
         "event_date" => Column::Date(moment::date(events.times("timestamp"))),
         "event_hour" => Column::Bigint(moment::hour(events.times("timestamp"))),
@@ -92,16 +131,20 @@ fn derived(events: &Events, name: &str) -> Option<Column> {
         "is_page_view" => Column::Boolean(what::is_page_view(events)),
         "referrer_host" => Column::Text(whence::referrer_host(events)),
         "ip_network" => Column::Text(whence::ip_network(events)),
-        "paired" => Column::Boolean(paired(events)),
+        "paired" => {
+            let pairs = pairs(events);
+            in_doubt.store(pairs.in_doubt, Ordering::Relaxed);
+            Column::Boolean(pairs.paired)
+        }
         "visitor_id" => Column::Text(visitors::visitor_ids(events)),
         _ => return None,
     })
 }
 
-/// A value for each row: whether it is a request line whose action has a line of its own.
-pub fn paired(events: &Events) -> Values<bool> {
+/// Which request lines have an action with a line of its own.
+pub fn pairs(events: &Events) -> Pairs {
     // Rows without a client are of one, too.
-    pairs::paired(events, &events.texts("client").codes)
+    pairs::pairs(events, &events.texts("client").codes)
 }
 
 /// Each row's client: its code, or behind all codes one number for the rows that have none.

@@ -2,7 +2,7 @@
 //! when it was answered, a request line; they belong together when event type, address and user agent are the same
 //! and the action was written while the request was being processed.
 
-use super::Events;
+use super::{Events, LINE};
 use crate::scan::FILE;
 use crate::scan::builder::KINDS;
 use crate::scan::column::{NULL, Values};
@@ -19,14 +19,24 @@ type Action = (Group, i64);
 /// When a request was answered, when it came, its row.
 type Request = (Group, i64, i64, usize);
 
-/// A value for each row: whether it is a request line whose action has a line of its own. Every action line
-/// belongs to one request at most.
-pub fn paired(events: &Events, clients: &[u32]) -> Values<bool> {
+/// Which request lines have an action with a line of its own.
+pub struct Pairs {
+    /// A value for each row.
+    pub paired: Values<bool>,
+    /// Whether it was a matter of chance which of several requests that the same actions could belong to are paired: that is
+    /// told by all that their lines say, and not all of it was read.
+    pub in_doubt: bool,
+}
+
+/// Finds the pairs. Every action line belongs to one request at most.
+pub fn pairs(events: &Events, clients: &[u32]) -> Pairs {
     let mut actions = actions(events, clients);
     let mut requests = requests(events, clients, &actions);
     actions.par_sort_unstable();
+    let is_read = LINE.names().all(|name| events.columns.contains_key(name));
     requests.par_sort_unstable_by(|a, b| {
-        (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)).then_with(|| by_content(events, a.3, b.3))
+        let contents = || if is_read { by_content(events, a.3, b.3) } else { Ordering::Equal };
+        by_times(events, a, b).then_with(contents).then_with(|| by_place(events, a.3, b.3))
     });
     let actions = actions.as_slice();
     let found: Vec<Vec<usize>> = requests
@@ -41,7 +51,9 @@ pub fn paired(events: &Events, clients: &[u32]) -> Values<bool> {
         .collect();
     let mut paired = vec![false; events.rows];
     found.into_iter().flatten().for_each(|row| paired[row] = true);
-    Values::all(paired)
+    let differ = |alike: &[Request]| alike.iter().any(|request| paired[request.3] != paired[alike[0].3]);
+    let in_doubt = !is_read && requests.chunk_by(|a, b| by_times(events, a, b).is_eq()).any(differ);
+    Pairs { paired: Values::all(paired), in_doubt }
 }
 
 /// What this kind's rows with a type and a time are made into, from row, group and time.
@@ -83,23 +95,27 @@ fn requests(events: &Events, clients: &[u32], actions: &[Action]) -> Vec<Request
 /// How long a request may have taken, seconds: none is paired with an action of another day.
 const LONGEST_REQUEST: f64 = 3600.0;
 
-/// By what reports judge a request line. A report that reads more columns, because it is answered together with others, must
-/// choose the same of several lines as alone.
-const JUDGED_BY: [&str; 6] =
-    ["user_id", "response_status", "entity_type", "entity_id", "session_id", "product_id"];
+/// Compares what says which actions belong to two requests, and how long they took.
+fn by_times(events: &Events, a: &Request, b: &Request) -> Ordering {
+    let took = || events.columns.get("process_time").map_or(Ordering::Equal, |took| took.compare(a.3, b.3));
+    (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)).then_with(took)
+}
 
-/// Compares two rows by all columns that were read, then by file and row. Rows that are equal in the columns are alike to every
-/// query, but not to those who count lines by file.
+/// Compares two rows by all that their lines say. Rows that are equal in it are alike to every query.
 fn by_content(events: &Events, a: usize, b: usize) -> Ordering {
-    let judged = JUDGED_BY.iter().filter_map(|name| events.columns.get(name));
-    let others = events.columns.iter().filter(|(name, _)| **name != FILE).map(|(_, column)| column);
-    let orders = judged.chain(others).chain(events.columns.get(FILE)).map(|column| column.compare(a, b));
-    orders.into_iter().find(|order| order.is_ne()).unwrap_or_else(|| a.cmp(&b))
+    let columns = LINE.names().filter_map(|name| events.columns.get(name));
+    columns.map(|column| column.compare(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// Compares two rows by their files, which only those know who count lines by file, and by their order.
+fn by_place(events: &Events, a: usize, b: usize) -> Ordering {
+    let files = events.columns.get(FILE).map_or(Ordering::Equal, |files| files.compare(a, b));
+    files.then(a.cmp(&b))
 }
 
 /// Calls `found` with the rows of the requests that have an action. In the order of their ends, each request takes the
 /// earliest free action within it: no other choice pairs more (a maximum matching of points and intervals). Actions and
-/// requests are sorted; requests with the same times by what they hold, so that the order of lines makes no difference.
+/// requests are sorted.
 fn pair(actions: &[Action], requests: &[Request], mut found: impl FnMut(usize)) {
     // For each action itself if it is free, else one behind it that no free one is before: a way that becomes shorter
     // whenever it is gone, so that crowds of slow requests take no longer than others.

@@ -40,7 +40,7 @@ impl Wanted {
     }
 
     /// The columns that are in one of the two sets.
-    pub fn or(self, other: Wanted) -> Wanted {
+    pub const fn or(self, other: Wanted) -> Wanted {
         Wanted(self.0 | other.0)
     }
 

@@ -8,7 +8,7 @@ use super::state::{self, State, Summing};
 use super::{Part, Store};
 use crate::error::Error;
 use crate::events::column::{Column, NULL, Texts};
-use crate::events::{Before, Events, Join, Joined, Named, Sessions, first_seen, named, paired};
+use crate::events::{Before, Events, Join, Joined, LINE, Named, Pairs, Sessions, first_seen, named, pairs};
 use crate::scan::time::SECOND;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -17,21 +17,9 @@ use std::ops::Range;
 /// What depends on other events.
 pub const SETTLED: [&str; 4] = ["paired", "visitor_id", "visitor_first_seen", "session_number"];
 
-/// What those are made from.
-pub const SOURCES: [&str; 12] = [
-    "timestamp",
-    "event_type",
-    "kind",
-    "client",
-    "session_id",
-    "path",
-    "process_time",
-    "user_id",
-    "response_status",
-    "entity_type",
-    "entity_id",
-    "product_id",
-];
+/// What those are made from, unless it takes [`LINE`] to know which requests are paired.
+const SOURCES: [&str; 7] =
+    ["timestamp", "event_type", "kind", "client", "session_id", "path", "process_time"];
 
 /// How far back an event can change what is said of others: a client is remembered for half an hour.
 const REACH: i64 = 60 * 60 * SECOND;
@@ -88,7 +76,7 @@ impl Settled {
     }
 }
 
-/// Works out what is true now that there are these events, too; they have the columns [`SOURCES`].
+/// Works out what is true now that there are these events, too; they have the columns [`LINE`].
 ///
 /// # Errors
 /// `Error::Store` where a file of the store cannot be read.
@@ -99,12 +87,14 @@ pub fn settle(store: &Store, new: &Events) -> Result<Settled, Error> {
     let unknown = store.manifest.days.iter().find(|(day, files)| day.0.is_some() && files.state.is_none());
     let mut from = unknown.map_or(touched, |(day, _)| touched.min(*day));
     let states = States::new(store)?;
+    let mut sources = SOURCES.to_vec();
     loop {
-        let window = Window::load(store, new, from)?;
+        let window = Window::load(store, new, from, &sources)?;
         match window.settle(&states)? {
             Outcome::Settled(settled) => return Ok(*settled),
             // A visitor of earlier days has another name now.
             Outcome::Again(day) => from = day,
+            Outcome::InDoubt => sources = LINE.names().collect(),
         }
     }
 }
@@ -112,6 +102,8 @@ pub fn settle(store: &Store, new: &Events) -> Result<Settled, Error> {
 enum Outcome {
     Settled(Box<Settled>),
     Again(Day),
+    /// It takes more columns to know which requests are paired.
+    InDoubt,
 }
 
 /// All events from a day on, what was said of them, and those shortly before.
@@ -124,17 +116,17 @@ struct Window {
 }
 
 impl Window {
-    fn load(store: &Store, new: &Events, from: Day) -> Result<Window, Error> {
+    fn load(store: &Store, new: &Events, from: Day, sources: &[&'static str]) -> Result<Window, Error> {
         let mut window = Window { from, events: Events::default(), segments: Vec::new(), was: Vec::new() };
         let begin = from.begin().unwrap_or(i64::MAX);
         let before = Day(from.0.map(|day| day.saturating_sub(1)));
         let days = &store.manifest.days;
         for part in days.get(&before).into_iter().flat_map(|files| &files.parts) {
             let since = begin.saturating_sub(CONTEXT);
-            let events = store.read(before, part, &SOURCES, Some(since))?;
+            let events = store.read(before, part, sources, Some(since))?;
             window.add(Place::Context, events);
         }
-        let names: Vec<&'static str> = SOURCES.into_iter().chain(SETTLED).collect();
+        let names: Vec<&'static str> = sources.iter().copied().chain(SETTLED).collect();
         for (&day, files) in days.iter().filter(|(day, _)| day.0.is_none() || **day >= from) {
             for (number, part) in files.parts.iter().enumerate() {
                 let mut events = store.read(day, part, &names, None)?;
@@ -144,8 +136,8 @@ impl Window {
                 window.add(Place::Stored(day, number), events);
             }
         }
-        let sources = SOURCES.iter().filter_map(|name| Some((*name, new.columns.get(name)?.clone())));
-        window.add(Place::New, Events { columns: sources.collect(), rows: new.rows });
+        let columns = sources.iter().filter_map(|name| Some((*name, new.columns.get(name)?.clone())));
+        window.add(Place::New, Events { columns: columns.collect(), rows: new.rows });
         Ok(window)
     }
 
@@ -156,6 +148,10 @@ impl Window {
     }
 
     fn settle(mut self, states: &States) -> Result<Outcome, Error> {
+        let Pairs { paired, in_doubt } = pairs(&self.events);
+        if in_doubt {
+            return Ok(Outcome::InDoubt);
+        }
         let begin = self.from.begin().unwrap_or(i64::MAX);
         let mut past = Past::new(self.from);
         past.read_joins(states, &self.clients_that_log_out())?;
@@ -174,7 +170,6 @@ impl Window {
             visitors.codes[segment.rows.clone()].fill(NULL);
         }
         let before = |visitor: &str| past.visitors.get(visitor).copied();
-        let paired = paired(&self.events);
         let ids = self.ids();
         self.events.columns.insert("visitor_id", Column::Text(visitors.clone()));
         let numbers = Sessions::DEFAULT.numbers(&self.events, before);

@@ -25,6 +25,7 @@ mod nightly;
 mod ops;
 mod oracle;
 mod page;
+mod pairs;
 mod people;
 mod queries;
 mod readme;
