@@ -202,6 +202,21 @@ impl Texts {
         if self.dictionary.len() <= rows.len() {
             return Texts { codes: codes.collect(), dictionary: self.dictionary };
         }
+        self.few(codes)
+    }
+
+    /// The same of a column that stays.
+    fn pick(&self, rows: impl ExactSizeIterator<Item = usize>) -> Texts {
+        let count = rows.len();
+        let codes = rows.map(|row| self.codes[row]);
+        if self.dictionary.len() <= count {
+            return Texts { codes: codes.collect(), dictionary: self.dictionary.clone() };
+        }
+        self.few(codes)
+    }
+
+    /// Rows with some of its codes and a dictionary of nothing but their texts.
+    fn few(&self, codes: impl Iterator<Item = u32>) -> Texts {
         let mut dictionary = Dictionary::default();
         let mut new = vec![NULL; self.dictionary.len()];
         let mut new_code = |code: u32| {
@@ -298,22 +313,27 @@ impl Column {
             Column::Date(values) => Column::Date(values.slice(rows)),
             Column::Double(values) => Column::Double(values.slice(rows)),
             Column::Boolean(values) => Column::Boolean(values.slice(rows)),
-            Column::Text(texts) => Column::Text(Texts {
-                codes: texts.codes[rows].to_vec(),
-                dictionary: texts.dictionary.clone(),
-            }),
+            Column::Text(texts) => Column::Text(texts.pick(rows)),
         }
     }
 
-    /// Some rows of it.
-    pub fn take(self, rows: &[u32]) -> Column {
+    /// Some rows of it, which stays.
+    pub fn pick(&self, rows: &[u32]) -> Column {
         match self {
             Column::Bigint(values) => Column::Bigint(values.take(rows)),
             Column::Timestamp(values) => Column::Timestamp(values.take(rows)),
             Column::Date(values) => Column::Date(values.take(rows)),
             Column::Double(values) => Column::Double(values.take(rows)),
             Column::Boolean(values) => Column::Boolean(values.take(rows)),
+            Column::Text(texts) => Column::Text(texts.pick(rows.iter().map(|&row| row as usize))),
+        }
+    }
+
+    /// Some rows of it.
+    pub fn take(self, rows: &[u32]) -> Column {
+        match self {
             Column::Text(texts) => Column::Text(texts.take(rows)),
+            other => other.pick(rows),
         }
     }
 

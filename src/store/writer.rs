@@ -270,11 +270,11 @@ impl Writing<'_> {
         for (number, part) in parts.iter().enumerate() {
             all.append(self.stored(number, part)?);
         }
-        let stored = all.rows as u32;
         if !rows.is_empty() {
-            all.append(Events { columns: self.events.columns.clone(), rows: self.events.rows });
+            let new = self.events.columns.iter().map(|(name, column)| (*name, column.pick(rows)));
+            all.append(Events { columns: new.collect(), rows: rows.len() });
         }
-        let order = (0..stored).chain(rows.iter().map(|row| stored + row)).collect();
+        let order = (0..all.rows as u32).collect();
         self.part(draft, &all, order)
     }
 
