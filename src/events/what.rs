@@ -70,7 +70,7 @@ fn category_of(args: &str) -> Option<i64> {
 }
 
 /// A path or URL without host, query and fragment, its numbers as `{id}`.
-fn page_of(path: &str) -> String {
+pub fn page_of(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let path = match path.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
