@@ -177,7 +177,8 @@ impl Writer {
     /// Removes a person's events from every day; returns how many there were. Their logs are not touched, and not read again.
     ///
     /// # Errors
-    /// `Error::Write`, `Error::Store`; nothing has changed then.
+    /// `Error::Write`, `Error::Store`; nothing has changed then, unless it is what the store says of other visitors that cannot
+    /// be worked out anew: the events are gone then, and the next run that changes the store does the rest.
     pub fn forget(&mut self, forget: &Forget) -> Result<Vec<Found>, Error> {
         let theirs = self.store.of_persons(forget)?;
         let found = by_day(&theirs);
