@@ -29,10 +29,7 @@ pub fn load(
     in_doubt: &AtomicBool,
 ) -> Result<(Relation, Option<Apart>), Error> {
     let wanted = loader.wanted;
-    let mut names: Vec<_> = loader.read.names().collect();
-    names.push(FILE);
-    let room = loader.plan.settings.row_bytes.unwrap_or(usize::MAX);
-    let parts = Parts { spill, names, room };
+    let parts = Parts::new(loader, spill);
     let visitors = if wanted.has("visitor_id") { Some(parts.visitors()?) } else { None };
     let renamed = visitors.as_ref().map(|(names, joined)| (names, joined.renaming()));
     let derived = |part: usize, mut events: Events| {
@@ -68,8 +65,21 @@ pub fn load(
         // In this order, so that rows stand in the same one in every run.
         sorted.iter().try_for_each(|sorted| by_visitor.write(sorted)).map_err(Error::Temporary)?;
     }
-    let parts = Parts { spill: &by_visitor, ..parts };
+    of_visitors(loader, &by_visitor, wanted, held)
+}
+
+/// Adds the wanted columns for which a visitor's events must be in one part, which they are.
+///
+/// # Errors
+/// `Error::Temporary` if temporary files cannot be read or written; `Error::Query` if Polars gives out.
+pub fn of_visitors(
+    loader: &mut Loader,
+    spill: &Spill,
+    wanted: Wanted,
+    mut held: Held,
+) -> Result<(Relation, Option<Apart>), Error> {
     let sessions = loader.plan.sessions;
+    let parts = Parts::new(loader, spill);
     for together in parts.together() {
         let derived = parts.side_by_side(together, |_, mut events| {
             derive_of_visitors(&mut events, wanted, sessions);
@@ -123,7 +133,7 @@ pub enum Held {
 
 impl Held {
     /// Nothing yet of so many rows, which come in so many pieces.
-    fn new(plan: &Plan, rows: usize, pieces: usize) -> Held {
+    pub fn new(plan: &Plan, rows: usize, pieces: usize) -> Held {
         Held::apart(plan, rows, pieces).unwrap_or_else(|| Held::Together(Table::default()))
     }
 
@@ -203,7 +213,13 @@ struct Parts<'a> {
     room: usize,
 }
 
-impl Parts<'_> {
+impl<'a> Parts<'a> {
+    /// Those of a spill, with all that is read.
+    fn new(loader: &Loader, spill: &'a Spill) -> Parts<'a> {
+        let names = loader.read.names().chain([FILE]).collect();
+        Parts { spill, names, room: loader.plan.settings.row_bytes.unwrap_or(usize::MAX) }
+    }
+
     /// The parts in order, those together that are read side by side.
     fn together(&self) -> Vec<Range<usize>> {
         let bytes = |part| self.spill.rows_of(part) * self.names.len() * size_of::<u64>();

@@ -1,18 +1,20 @@
 //! From a store to a relation that queries run over: the files of the days that are asked for, in memory, or where there are
-//! too many, held apart column by column, or left to Polars' streaming engine. Knows nothing of the queries but the columns
-//! they need.
+//! too many, held apart column by column, sorted by visitor where sessions are counted anew, or left to Polars' streaming
+//! engine. Knows nothing of the queries but the columns they need.
 
 use super::account::Account;
 use super::args::{Bots, Common};
 use super::load::{Loaded, Loader, Plan, is_inside};
-use super::load_parts::{Held, together};
+use super::load_parts::{self, Held, together};
 use crate::cloud::is_object;
 use crate::engine::incidents;
 use crate::engine::relation::Relation;
 use crate::error::Error;
 use crate::events::column::Column;
 use crate::events::{Begun, Events, Sessions, derive, derive_of_visitors};
+use crate::scan::PARTS;
 use crate::scan::reject::{Reason, Tally};
+use crate::scan::spill::{Sorted, Spill};
 use crate::scan::wanted::Wanted;
 use crate::schema::{self, Type};
 use crate::store::{self, Day, Manifest, Part, Store, no_events};
@@ -58,10 +60,13 @@ fn loaded(options: &Common, plan: &Plan, store: &Store) -> Result<Loaded, Error>
     // One question alone takes each column once; to leave that to Polars, which leaves out what it can, takes less time.
     let several = plan.apart.as_ref().is_some_and(|questions| questions.len() > 1);
     let bytes = rows.saturating_mul(width(reading.needed, if several { NUMBERED } else { VIEWED }));
-    if bytes <= plan.settings.row_bytes.unwrap_or(usize::MAX) as u64 || recount {
+    if bytes <= plan.settings.row_bytes.unwrap_or(usize::MAX) as u64 {
         return reading.in_memory(options, &parts);
     }
     let near = reading.near(&parts)?;
+    if recount {
+        return reading.recounted(options, &near.pieces()?, rows as usize);
+    }
     if several {
         let pieces = near.pieces()?;
         if let Some(held) = Held::apart(plan, rows as usize, pieces.len()) {
@@ -192,23 +197,49 @@ impl<'a> Reading<'a> {
         Ok(Near { paths, folder })
     }
 
-    /// Reads all columns once and holds them apart.
-    fn apart(self, options: &Common, pieces: &[Piece], mut held: Held) -> Result<Loaded, Error> {
+    /// What is made of the events of all pieces: `made` of each piece, side by side, then `taken` of some of them in order.
+    fn each_piece<T: Send>(
+        &self,
+        pieces: &[Piece],
+        made: impl Fn(Events) -> T + Sync,
+        mut taken: impl FnMut(Vec<T>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let names = self.names();
         let read = |&Piece { file, number, .. }: &Piece| {
             let mut events = store::read_piece(file, &names, number)?;
             if self.needed.has("event_date") {
                 derive(&mut events, Wanted::of(["event_date"]));
             }
-            Ok(events)
+            Ok(made(events))
         };
         let bytes = pieces.iter().map(|piece| piece.rows * width(self.needed, NUMBERED) as usize);
-        let together = together(bytes, self.plan.settings.row_bytes.unwrap_or(usize::MAX));
-        let mut loader = self.loader(options)?;
-        for together in together {
-            let events: Result<Vec<Events>, Error> = pieces[together].par_iter().map(read).collect();
-            held.add(&mut loader, events?)?;
+        for together in together(bytes, self.plan.settings.row_bytes.unwrap_or(usize::MAX)) {
+            let made: Result<Vec<T>, Error> = pieces[together].par_iter().map(read).collect();
+            taken(made?)?;
         }
+        Ok(())
+    }
+
+    /// Counts sessions anew, of some visitors at a time.
+    fn recounted(self, options: &Common, pieces: &[Piece], rows: usize) -> Result<Loaded, Error> {
+        let spill = Spill::new(PARTS);
+        let sorted =
+            |events: Events| spill.sorted(&events.columns.into_iter().collect(), Some("visitor_id"), 0);
+        let write = |sorted: Vec<Sorted>| {
+            sorted.iter().try_for_each(|sorted| spill.write(sorted)).map_err(Error::Temporary)
+        };
+        self.each_piece(pieces, sorted, write)?;
+        let mut loader = self.loader(options)?;
+        let held = Held::new(self.plan, rows, spill.parts());
+        let numbers = Wanted::of(["session_number"]);
+        let (relation, apart) = load_parts::of_visitors(&mut loader, &spill, numbers, held)?;
+        Ok(Loaded { apart, ..loader.loaded(relation, Vec::new()) })
+    }
+
+    /// Reads all columns once and holds them apart.
+    fn apart(self, options: &Common, pieces: &[Piece], mut held: Held) -> Result<Loaded, Error> {
+        let mut loader = self.loader(options)?;
+        self.each_piece(pieces, |events| events, |events| held.add(&mut loader, events))?;
         let (relation, apart) = held.finish(&loader)?;
         Ok(Loaded { apart, ..loader.loaded(relation, Vec::new()) })
     }

@@ -224,7 +224,7 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
 
 /// How many parts the rows in temporary files have: so many that one fits into memory even if there are a hundred times as
 /// many rows as there is room for; so few that a process may have all files open.
-const PARTS: usize = 64;
+pub const PARTS: usize = 64;
 
 /// How many bytes the rows of a thread may take once others are in temporary files.
 fn room_beside_spill(settings: &Settings) -> usize {

@@ -23,6 +23,8 @@ fn all_reports_say_what_they_say_of_the_logs() {
         &["--bots", "exclude", "--since", "2025-03-11T10:00"],
         &["--hash-pii", "--until", "2025-03-13"],
         &["--since", "2030-01-01"],
+        &["--gap", "29m"],
+        &["--split-midnight", "--since", "2025-03-12", "--bots", "only"],
     ] {
         let of = |from: &[&str]| said(&[&reports[..], &[names], words, from].concat());
         let expected = of(&[text(logs.path())]);
@@ -30,5 +32,22 @@ fn all_reports_say_what_they_say_of_the_logs() {
             let found = of(&["--store", text(lake.path()), "--memory-limit", limit]);
             assert!(found == expected, "{words:?} {limit}: {found}");
         }
+    }
+}
+
+#[test]
+fn sessions_that_are_counted_anew_go_to_temporary_files() {
+    let logs = folder_with(&[("user_activity.log", &sample_lines().concat())]);
+    let lake = tempfile::tempdir().unwrap();
+    ingested(logs.path(), lake.path());
+    for more in [&["--gap", "29m"][..], &["--split-midnight"], &["--gap", "29m", "--since", "2025-03-14"]] {
+        let words = ["sessions", "--store", text(lake.path()), "--memory-limit"];
+        let run = |limit: &str| {
+            program().args(words).arg(limit).args(more).env("TMPDIR", "/nonexistent").output().unwrap()
+        };
+        assert!(run("1GB").status.success(), "{more:?}");
+        let without_room = run("1");
+        let words = String::from_utf8(without_room.stderr).unwrap();
+        assert!(words.contains("cannot keep rows in temporary files"), "{more:?}: {words}");
     }
 }
