@@ -251,6 +251,9 @@ impl<'a> Reading<'a> {
             relation = relation.within_any(&self.ranges);
         }
         let mut loader = self.loader(options)?;
+        if self.plan.span {
+            loader.span = relation.span()?;
+        }
         if let Some(begun) = &loader.begun {
             relation = relation.without_sessions(begun)?;
         }
@@ -268,9 +271,6 @@ impl<'a> Reading<'a> {
         }
         if let Some(pii) = &loader.pii {
             relation = pii.hash_in(relation);
-        }
-        if self.plan.span {
-            loader.span = relation.span()?;
         }
         Ok(loader.loaded(relation, Vec::new()))
     }
