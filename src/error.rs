@@ -33,6 +33,9 @@ pub enum Error {
         "cannot keep rows in temporary files: {0}; make room there, set TMPDIR to another folder, or raise --memory-limit"
     )]
     Temporary(io::Error),
+    /// Threads that the system does not give.
+    #[error("cannot start {0} threads: {1}; give fewer with --threads")]
+    Threads(usize, io::Error),
     /// Standard output that cannot be written.
     #[error("cannot write the result: {0}")]
     Stdout(io::Error),

@@ -132,8 +132,12 @@ fn count(text: &str) -> Result<usize, &'static str> {
     text.parse().map_err(|_| "write a whole number such as 10; 0 is all")
 }
 
-fn threads(text: &str) -> Result<std::num::NonZeroUsize, &'static str> {
-    text.parse().map_err(|_| "write a whole number from 1 up")
+/// The most threads: more than cores help nobody, and the system has none to give away.
+const THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<std::num::NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &std::num::NonZeroUsize| number.get() <= THREADS);
+    number.ok_or_else(|| format!("write a whole number from 1 to {THREADS}"))
 }
 
 impl Common {

@@ -51,7 +51,7 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
     // What `run` and `compare` are about is a command of its own, and has the options.
     let own = matches.subcommand().map_or(matches, |(_, own)| own);
     let mut options = Common::from_arg_matches(own).map_err(|error| Error::Usage(error.to_string()))?;
-    limit_threads(&options);
+    limit_threads(&options)?;
     if name == "ingest" {
         return ingest::run(&options).map(|()| 0);
     }
@@ -402,11 +402,14 @@ const LONGEST_LINE: usize = 2 << 30;
 const ROWS_SHARE: usize = 4;
 
 /// Lets what is derived from rows take no more threads than are given, either.
-pub fn limit_threads(options: &Common) {
-    if let Some(threads) = options.threads {
-        // It can be set once only, which is now.
-        _ = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
-    }
+///
+/// # Errors
+/// `Error::Threads` where the system does not give as many.
+pub fn limit_threads(options: &Common) -> Result<(), Error> {
+    let Some(threads) = options.threads else { return Ok(()) };
+    // It can be set once only, which is now.
+    let built = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+    built.map_err(|error| Error::Threads(threads.get(), std::io::Error::other(error)))
 }
 
 fn threads(options: &Common) -> usize {

@@ -38,6 +38,7 @@ use redact::Redaction;
 use reject::{Reject, Tally};
 use spill::Spill;
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, TryLockError};
@@ -49,7 +50,7 @@ use wanted::Wanted;
 pub struct Settings {
     /// What becomes of a line's values.
     pub rows: RowSettings,
-    /// How many threads read and scan.
+    /// How many threads read and scan, at least one.
     pub threads: usize,
     /// How many bytes are read at a time.
     pub chunk_bytes: usize,
@@ -169,7 +170,8 @@ struct Batch {
 /// Scans these files with as many threads as the settings say, each file by as many as are free.
 ///
 /// # Errors
-/// The first file that cannot be read; no line of a torn file is passed over silently.
+/// The first file that cannot be read; no line of a torn file is passed over silently. `Error::Threads` where the system does
+/// not give as many.
 pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Result<Scanned, Error> {
     let shared: Vec<Shared> = files
         .iter()
@@ -191,16 +193,7 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
         };
         worker.run().inspect_err(|_| failed.store(true, Ordering::Relaxed))
     };
-    let results: Vec<Result<_, Error>> = std::thread::scope(|scope| {
-        let others: Vec<_> =
-            (1..settings.threads.max(1)).map(|thread| scope.spawn(move || work(thread))).collect();
-        let mine = work(0);
-        let joined = others.into_iter().map(|handle| match handle.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        std::iter::once(mine).chain(joined).collect()
-    });
+    let results = side_by_side(settings.threads, &failed, work)?;
     cores::spread_pool();
     let mut batches = Vec::new();
     let mut dictionaries = Vec::new();
@@ -220,6 +213,31 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
     }
     scanned.spilled = spill;
     Ok(scanned)
+}
+
+/// What each of so many threads, this one among them, makes of its number.
+///
+/// # Errors
+/// `Error::Threads` where the system does not give as many; `failed` is set then, so that those that began stop.
+fn side_by_side<T: Send>(
+    threads: usize,
+    failed: &AtomicBool,
+    work: impl Fn(usize) -> T + Sync,
+) -> Result<Vec<T>, Error> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let begun = |thread| std::thread::Builder::new().spawn_scoped(scope, move || work(thread));
+        let others: io::Result<Vec<_>> = (1..threads).map(begun).collect();
+        let others = others.map_err(|error| {
+            failed.store(true, Ordering::Relaxed);
+            Error::Threads(threads, error)
+        })?;
+        let mine = work(0);
+        let joined = others
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        Ok(std::iter::once(mine).chain(joined).collect())
+    })
 }
 
 /// How many parts the rows in temporary files have: so many that one fits into memory even if there are a hundred times as

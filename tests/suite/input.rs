@@ -253,9 +253,10 @@ fn nothing_found_says_what_was_looked_for_and_what_is_there() {
 
 #[test]
 fn words_that_mean_nothing_are_told_from_those_that_were_meant() {
-    let cases: [(&[&str], i32, &str); 12] = [
+    let cases: [(&[&str], i32, &str); 13] = [
         (&["event-count", "sample_logs"], 2, "'event-counts'"),
         (&["event-counts", "sample_logs", "--thread", "2"], 2, "'--threads'"),
+        (&["event-counts", "sample_logs", "--threads", "1025"], 2, "from 1 to 1024"),
         (&["event-counts", "sample_logs", "--format", "cvs"], 2, "possible values: table, csv"),
         (&["hourly-activity", "sample_logs", "--by", "hour-of-days"], 2, "'hour-of-day'"),
         (&["event-counts", "sample_logs", "-o", "out.cvs"], 2, ".csv"),

@@ -64,7 +64,7 @@ pub fn command() -> Command {
 /// Whatever keeps it from being done; days that are done by then stay done.
 pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     let settings = Settings::of(&load(matches)?)?;
-    limit_threads(&settings.options);
+    limit_threads(&settings.options)?;
     let today = Utc::now().with_timezone(&times::zone(&settings.options.tz)?).date_naive();
     let asked = days::days(matches.get_one("date").map_or("yesterday", String::as_str), today)?;
     let place = Place::take(&settings.out)?;

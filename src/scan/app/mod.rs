@@ -11,7 +11,7 @@ pub use rows::Columns;
 
 use super::column::Column;
 use super::reject::Reject;
-use super::{FileScan, Progress, Settings};
+use super::{FileScan, Progress, Settings, side_by_side};
 use crate::cores;
 use crate::error::Error;
 use crate::input::{LogFile, Source};
@@ -55,7 +55,7 @@ pub fn no_rows(names: &[&'static str], settings: &Settings) -> Columns {
 /// and the rejected lines in order.
 ///
 /// # Errors
-/// The first file that cannot be read, or what `take` gives.
+/// The first file that cannot be read, or what `take` gives; `Error::Threads`.
 pub fn scan(
     files: &[LogFile],
     names: &[&'static str],
@@ -79,13 +79,7 @@ pub fn scan(
         }
         done
     };
-    let mut done: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
-        let joined = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        joined.flatten().collect()
-    });
+    let mut done: Vec<_> = side_by_side(threads, &failed, work)?.into_iter().flatten().collect();
     done.sort_by_key(|(number, _)| *number);
     let (mut scans, mut rejects) = (Vec::new(), Vec::new());
     for (_, scanned) in done {

@@ -137,6 +137,15 @@ fn few_open_files_are_enough_for_many_threads() {
 }
 
 #[test]
+fn threads_that_the_system_does_not_give_are_an_error() {
+    // Each has two MB for its calls.
+    let output = behind("ulimit -v 1500000", "event-counts sample_logs --threads 1024");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot start 1024 threads") && stderr.contains("--threads"), "{stderr}");
+}
+
+#[test]
 fn a_disk_without_room_is_an_error_and_no_short_answer() {
     // No file may grow beyond 16 kB, and no signal says so.
     let output = behind("trap '' XFSZ; ulimit -f 16", "product-views sample_logs --memory-limit 4kB");
