@@ -347,9 +347,9 @@ impl Worker<'_> {
                     return Ok(Some((at, state.chunks - 1, info)));
                 }
                 shared.done.store(true, Ordering::Release);
-                if self.shared[..=at].iter().all(|file| file.done.load(Ordering::Acquire)) {
-                    self.first_open.fetch_max(at + 1, Ordering::Relaxed);
-                }
+                let behind = &self.shared[first..];
+                let done = behind.iter().take_while(|file| file.done.load(Ordering::Acquire)).count();
+                self.first_open.fetch_max(first + done, Ordering::Relaxed);
             }
             // Every file left is being read from: wait for the oldest one's turn.
             let Some(shared) = busy else { return Ok(None) };
