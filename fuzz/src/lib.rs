@@ -5,6 +5,8 @@
 // Without its feature: nothing that is fuzzed is in an object store.
 #[path = "../../src/cloud/mod.rs"]
 pub mod cloud;
+#[path = "../../src/cores.rs"]
+pub mod cores;
 #[path = "../../src/error.rs"]
 pub mod error;
 #[path = "../../src/input/mod.rs"]
