@@ -233,7 +233,7 @@ impl Batches<'_> {
                 let Some(source) = source else { continue };
                 sources.push((reading.source, source));
                 let place = reading.source.or_else(|| places.next());
-                if reading.file.part.bytes.is_some_and(|bytes| tally.bytes >= bytes) {
+                if !reading.is_finished(tally) {
                     reading.go_on(tally, place);
                     unfinished.push(reading);
                 }

@@ -4,7 +4,7 @@
 
 use super::manifest::{Hash, Source};
 use crate::error::Error;
-use crate::input::{LogFile, Part, Probe, around, is_blank, probe};
+use crate::input::{LogFile, Part, Probe, Stat, around, is_blank, probe};
 use crate::scan::reject::Tally;
 
 /// A log of which something was not read yet.
@@ -26,6 +26,11 @@ impl Reading {
         (self.probe.stat.bytes * factor).saturating_sub(self.file.part.begin).max(1)
     }
 
+    /// Whether all was read that was there when it was looked at, now that this was: a batch ends where it has enough.
+    pub fn is_finished(&self, tally: &Tally) -> bool {
+        self.file.part.bytes.is_none_or(|bytes| tally.bytes < bytes)
+    }
+
     /// What is known of the log now that this was read of it; none if nothing was.
     pub fn read(&self, tally: &Tally) -> Option<Source> {
         let Part { begin, lines, .. } = self.file.part;
@@ -42,7 +47,12 @@ impl Reading {
             tail: tail.map(|(before, _)| Hash::of(&before)),
             lines: lines + tally.lines,
             waiting: tally.waiting,
-            stat: self.probe.stat,
+            // What the disk says of the whole log is true of what was read only when that is all.
+            stat: if self.is_finished(tally) {
+                self.probe.stat
+            } else {
+                Stat { id: self.probe.stat.id, ..Stat::default() }
+            },
         })
     }
 
@@ -82,8 +92,9 @@ impl Known {
             match probe(&file) {
                 Err(error) => known.failed.push(error),
                 Ok(probe) => {
-                    let same =
-                        |(_, source): &(usize, &Source)| source.stat == probe.stat && begins(&probe, source);
+                    let same = |(_, source): &(usize, &Source)| {
+                        source.stat == probe.stat && is_read(&probe, source) && begins(&probe, source)
+                    };
                     match sources.iter().enumerate().find(same) {
                         Some((place, _)) => {
                             taken[place] = true;
@@ -157,6 +168,11 @@ impl Known {
     }
 }
 
+/// Whether this file was read to its end, as far as its size says.
+fn is_read(probe: &Probe, source: &Source) -> bool {
+    probe.compressed || source.read + source.waiting >= probe.stat.bytes
+}
+
 /// Whether a file begins as this source did.
 fn begins(probe: &Probe, source: &Source) -> bool {
     let head = source.head.bytes as usize;
@@ -170,5 +186,35 @@ fn line_end(before: &[u8], behind: &[u8]) -> u64 {
         (_, [b'\n', ..]) => 1,
         (_, [b'\r', b'\n', ..]) => 2,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_was_not_read_to_its_end_is_read_on_although_the_disk_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        let file = LogFile { name: "a.log".into(), path: Some(path), ..LogFile::default() };
+        let stat = probe(&file).unwrap().stat;
+        // Older programs wrote down the whole file's size and time behind each batch.
+        let source = |read: u64, waiting| Source {
+            head: Hash::of(&b"one\ntwo\nthree\n"[..read as usize]),
+            read,
+            waiting,
+            stat,
+            ..Source::default()
+        };
+        let known = |read, waiting| {
+            let known = Known::new(vec![file.clone()], &[source(read, waiting)]);
+            (known.unchanged, known.readings.iter().map(|reading| reading.file.part.begin).collect())
+        };
+        assert_eq!(known(8, 0), (0, vec![8]));
+        assert_eq!(known(8, 6), (1, vec![]));
+        assert_eq!(known(14, 0), (1, vec![]));
     }
 }

@@ -305,3 +305,24 @@ fn a_few_broken_lines_among_a_few_are_no_reason_to_stop() {
     std::fs::write(folder.path().join("a.log"), "{broken\n".repeat(10)).unwrap();
     assert_eq!(ingest(&[]).code, 3);
 }
+
+#[test]
+fn a_run_that_ends_between_two_batches_of_a_log_is_gone_on_with() {
+    let lines = sample_lines();
+    let mut good: Vec<u8> = lines.iter().cycle().take(4 * lines.len()).flatten().copied().collect();
+    let batch = 1 << 20;
+    assert!(good.len() > batch);
+    good.extend(b"no event\n".repeat(20_000));
+    let count = 4 * lines.len() as u64 + 20_000;
+    for packed in [false, true] {
+        let bytes = if packed { zstd::encode_all(&good[..], 1).unwrap() } else { good.clone() };
+        let folder = folder_with(&[("logs/user_activity.log", &bytes)]);
+        let (logs, lake) = (folder.path().join("logs"), folder.path().join("lake"));
+        let usual = ["ingest", text(&logs), "--store", text(&lake), "--memory-limit", "1MB"];
+        let stopped = run(usual);
+        assert_eq!(stopped.code, 3, "{}", stopped.stderr);
+        assert!((1..count).contains(&lines_in(&lake)), "{}", lines_in(&lake));
+        ingested(&logs, &lake);
+        assert_eq!(lines_in(&lake), count, "packed: {packed}");
+    }
+}
