@@ -222,18 +222,16 @@ impl Batches<'_> {
             account.seconds = begin;
             let mut total = Tally::default();
             scanned.files.iter().for_each(|file| total.add(&file.tally));
-            let tallies: Vec<Tally> = scanned.files.iter().map(|file| file.tally.clone()).collect();
-            let known: Vec<Option<Source>> =
-                batch.iter().zip(&tallies).map(|(reading, tally)| reading.read(tally)).collect();
             let mut places = writer.store.manifest.sources.len()..;
             let mut sources: Vec<(Option<usize>, Source)> = Vec::new();
             let mut unfinished = Vec::new();
-            for ((mut reading, tally), source) in batch.into_iter().zip(&tallies).zip(known) {
+            for (mut reading, scan) in batch.into_iter().zip(&scanned.files) {
+                let tally = &scan.tally;
                 ingested.count(&reading, tally);
-                let Some(source) = source else { continue };
+                let Some(source) = reading.read(scan) else { continue };
                 sources.push((reading.source, source));
                 let place = reading.source.or_else(|| places.next());
-                if !reading.is_finished(tally) {
+                if !reading.is_finished(scan) {
                     reading.go_on(tally, place);
                     unfinished.push(reading);
                 }

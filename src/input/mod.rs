@@ -19,7 +19,7 @@ use std::path::PathBuf;
 pub use find::find;
 pub use identity::is_blank;
 pub use probe::{Probe, Stat, around, probe};
-pub use source::{Chunk, SHOWN_BYTES, Source};
+pub use source::{Chunk, End, SHOWN_BYTES, Source};
 
 /// One file (or standard input) that will be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,16 +3,16 @@
 //! Knows nothing of which files were met before.
 
 use super::decompress::{self, Steps};
-use super::{LogFile, source::fill};
+use super::{
+    LogFile,
+    source::{KNOWN_BYTES as BYTES, fill},
+};
 use crate::cloud;
 use crate::error::Error;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-
-/// How much text a file is known by.
-const BYTES: usize = 4 << 10;
 
 const HEAD_STEPS: Steps = Steps { compressed: 8 << 10, text: BYTES };
 const STEPS: Steps = Steps { compressed: 128 << 10, text: 64 << 10 };

@@ -21,6 +21,9 @@ use crate::error::Error;
 /// How much of a line longer than allowed is kept, to show it.
 pub const SHOWN_BYTES: usize = 64 << 10;
 
+/// How much text before a place a file is known by.
+pub const KNOWN_BYTES: usize = 4 << 10;
+
 const STEPS: Steps = Steps { compressed: 256 << 10, text: 64 << 10 };
 
 /// Where a chunk comes from, and what it is.
@@ -34,6 +37,26 @@ pub struct Chunk {
     pub discarded: u64,
     /// Whether the file may still be written to: see [`super::Part::grows`].
     pub grows: bool,
+}
+
+/// A place in a text, and what is before it.
+#[derive(Debug, Clone, Default)]
+pub struct End {
+    /// Of the text's first byte behind it.
+    pub place: u64,
+    /// Up to [`KNOWN_BYTES`]; nothing behind a line that was cut off.
+    pub before: Vec<u8>,
+}
+
+impl End {
+    fn go_on(mut self, text: &[u8]) -> End {
+        let new = &text[text.len().saturating_sub(KNOWN_BYTES)..];
+        let surplus = (self.before.len() + new.len()).saturating_sub(KNOWN_BYTES);
+        self.before.drain(..surplus);
+        self.before.extend_from_slice(new);
+        self.place += text.len() as u64;
+        self
+    }
 }
 
 /// One open file that gives chunks of whole lines.
@@ -52,6 +75,8 @@ pub struct Source {
     last: u64,
     grows: bool,
     end: Option<io::Result<()>>,
+    /// The last line end that was given out, and the end of all that was.
+    ends: [End; 2],
 }
 
 impl Source {
@@ -61,9 +86,16 @@ impl Source {
     /// counting its line end, is cut off. That is also the most that is kept from one chunk to the next.
     pub fn open(file: &LogFile, chunk_bytes: usize, max_line_bytes: usize) -> Result<Source, Error> {
         let failed = |source| Error::Read { path: file.name.clone(), source };
-        let text = decompress::open(file.path.as_deref(), file.part.begin, STEPS).map_err(failed)?;
+        let begin = file.part.begin;
+        let before = begin.min(KNOWN_BYTES as u64);
+        let mut text = decompress::open(file.path.as_deref(), begin - before, STEPS).map_err(failed)?;
         if file.part.id.is_some_and(|id| text.id != Some(id)) {
             return Err(failed(io::Error::other("it was replaced by another file just now")));
+        }
+        let mut end = End { place: begin, before: vec![0; before as usize] };
+        if let (_, Some(ended)) = fill(&mut text.reader, &mut end.before) {
+            ended.map_err(failed)?;
+            return Err(failed(io::Error::other("it became shorter just now")));
         }
         let max_line_bytes = max_line_bytes.max(1);
         Ok(Source {
@@ -74,10 +106,11 @@ impl Source {
             max_line_bytes,
             tail: Vec::new(),
             searched: 0,
-            offset: file.part.begin,
-            last: file.part.bytes.map_or(u64::MAX, |bytes| file.part.begin.saturating_add(bytes)),
+            offset: begin,
+            last: file.part.bytes.map_or(u64::MAX, |bytes| begin.saturating_add(bytes)),
             grows: file.part.grows,
             end: None,
+            ends: [End::default(), end],
         })
     }
 
@@ -127,12 +160,20 @@ impl Source {
         self.text.taken.load(Ordering::Relaxed)
     }
 
+    /// Where lines end, and the text before: by the last of them that count the file is known again.
+    pub fn into_ends(self) -> [End; 2] {
+        self.ends
+    }
+
     fn hand_out(&mut self, buffer: &mut Vec<u8>, cut: usize, filled: usize) -> Result<Option<Chunk>, Error> {
         if cut > 0 {
             self.tail.reserve_exact(filled - cut);
             self.tail.extend_from_slice(&buffer[cut..filled]);
             self.searched = self.tail.len();
             buffer.truncate(cut);
+            let lines = memrchr(b'\n', buffer).map_or(0, |at| at + 1);
+            let line_end = mem::take(&mut self.ends[1]).go_on(&buffer[..lines]);
+            self.ends = [line_end.clone(), line_end.go_on(&buffer[lines..])];
             return Ok(Some(self.chunk(cut, 0)));
         }
         buffer.clear();
@@ -162,7 +203,9 @@ impl Source {
         };
         self.tail.truncate(rest.end);
         self.tail.drain(..rest.start);
-        self.chunk(shown, discarded as u64)
+        let chunk = self.chunk(shown, discarded as u64);
+        self.ends = [mem::take(&mut self.ends[1]), End { place: self.offset, before: Vec::new() }];
+        chunk
     }
 
     fn chunk(&mut self, len: usize, discarded: u64) -> Chunk {

@@ -30,7 +30,7 @@ mod wrapper;
 
 use crate::cores;
 use crate::error::Error;
-use crate::input::{LogFile, Source};
+use crate::input::{End, LogFile, Source};
 use builder::{RowSettings, Rows, merge};
 use column::{Column, Dictionary};
 use line::{Chunk, LineReader};
@@ -41,7 +41,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, TryLockError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 use stops::Kernel;
 use wanted::Wanted;
 
@@ -77,7 +77,7 @@ pub struct Progress {
 }
 
 /// What one file held.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct FileScan {
     /// The file's name.
     pub name: String,
@@ -85,6 +85,8 @@ pub struct FileScan {
     pub tally: Tally,
     /// Its rows in the columns.
     pub rows: Range<usize>,
+    /// Of a part of a file: the places up to which it may have been read.
+    pub ends: [End; 2],
 }
 
 /// What a scan found.
@@ -155,6 +157,7 @@ struct Shared<'a> {
 #[derive(Default)]
 struct State {
     source: Option<Source>,
+    ends: [End; 2],
     chunks: usize,
     counted: u64,
 }
@@ -208,6 +211,9 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
         dictionaries.push(dictionary);
     }
     let (mut scanned, chunks) = assemble(files, batches);
+    for (file, shared) in scanned.files.iter_mut().zip(shared) {
+        file.ends = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner).ends;
+    }
     if spill.is_none() {
         scanned.columns = columns(settings, chunks, &dictionaries);
     }
@@ -373,7 +379,8 @@ impl Worker<'_> {
         self.progress.bytes.fetch_add(bytes - state.counted, Ordering::Relaxed);
         state.counted = bytes;
         if info.is_none() {
-            state.source = None;
+            let source = state.source.take().filter(|_| shared.file.part.bytes.is_some());
+            state.ends = source.map(Source::into_ends).unwrap_or_default();
         }
         Ok(info)
     }
@@ -385,8 +392,7 @@ fn assemble(files: &[LogFile], mut batches: Vec<Batch>) -> (Scanned, Vec<(usize,
     batches.sort_by_key(|batch| (batch.file, batch.chunk));
     let mut scanned = Scanned::default();
     for file in files {
-        let rows = 0..0;
-        scanned.files.push(FileScan { name: file.name.clone(), tally: Tally::default(), rows });
+        scanned.files.push(FileScan { name: file.name.clone(), ..FileScan::default() });
     }
     let mut chunks: Vec<(usize, Rows)> = Vec::with_capacity(batches.len());
     let mut previous = usize::MAX;

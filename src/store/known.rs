@@ -5,6 +5,7 @@
 use super::manifest::{Hash, Source};
 use crate::error::Error;
 use crate::input::{LogFile, Part, Probe, Stat, around, is_blank, probe};
+use crate::scan::FileScan;
 use crate::scan::reject::Tally;
 
 /// A log of which something was not read yet.
@@ -27,28 +28,30 @@ impl Reading {
     }
 
     /// Whether all was read that was there when it was looked at, now that this was: a batch ends where it has enough.
-    pub fn is_finished(&self, tally: &Tally) -> bool {
+    pub fn is_finished(&self, FileScan { tally, .. }: &FileScan) -> bool {
         self.file.part.bytes.is_none_or(|bytes| tally.bytes < bytes)
     }
 
     /// What is known of the log now that this was read of it; none if nothing was.
-    pub fn read(&self, tally: &Tally) -> Option<Source> {
+    pub fn read(&self, scan: &FileScan) -> Option<Source> {
+        let FileScan { tally, ends, .. } = scan;
         let Part { begin, lines, .. } = self.file.part;
         let read = begin + tally.bytes;
         if read == 0 {
             return None;
         }
         let head = &self.probe.head[..self.probe.head.len().min(read as usize)];
-        let tail = if self.probe.compressed { None } else { around(&self.file, read).ok().flatten() };
+        // Whatever has the file's name now, and however long this took: the text is that which was read.
+        let tail = ends.iter().find(|end| end.place == read && !end.before.is_empty());
         Some(Source {
             name: self.file.name.clone(),
             head: Hash::of(head),
             read,
-            tail: tail.map(|(before, _)| Hash::of(&before)),
+            tail: tail.map(|end| Hash::of(&end.before)),
             lines: lines + tally.lines,
             waiting: tally.waiting,
             // What the disk says of the whole log is true of what was read only when that is all.
-            stat: if self.is_finished(tally) {
+            stat: if self.is_finished(scan) {
                 self.probe.stat
             } else {
                 Stat { id: self.probe.stat.id, ..Stat::default() }
@@ -149,7 +152,7 @@ impl Known {
                     return;
                 }
                 Ok(Some((before, behind))) => {
-                    if source.tail.as_ref().is_some_and(|tail| *tail != Hash::of(&before)) {
+                    if source.tail.as_ref().is_some_and(|tail| !ends(&before, tail)) {
                         continue;
                     }
                     taken[place] = true;
@@ -177,6 +180,12 @@ fn is_read(probe: &Probe, source: &Source) -> bool {
 fn begins(probe: &Probe, source: &Source) -> bool {
     let head = source.head.bytes as usize;
     head > 0 && probe.head.get(..head).is_some_and(|head| Hash::of(head) == source.head)
+}
+
+/// Whether a text ends with the one of this hash.
+fn ends(text: &[u8], tail: &Hash) -> bool {
+    let begin = text.len().checked_sub(tail.bytes as usize);
+    begin.is_some_and(|begin| Hash::of(&text[begin..]) == *tail)
 }
 
 /// How many bytes of the line end belong to a line that was read before it had one.

@@ -76,7 +76,7 @@ pub struct Source {
     pub head: Hash,
     /// How far it was read: bytes of its text.
     pub read: u64,
-    /// A hash of the bytes before that place; none where it was compressed.
+    /// A hash of the bytes before that place; none behind a line that is too long, and where an older program met it compressed.
     pub tail: Option<Hash>,
     /// Lines that were read.
     pub lines: u64,

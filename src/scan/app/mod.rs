@@ -119,5 +119,6 @@ fn scan_file(
     hand_on(&mut reader)?;
     // A record's lines are judged when it ends.
     reader.rejects.sort_by_key(|reject| reject.line);
-    Ok((FileScan { name: file.name.clone(), tally: reader.tally, rows: 0..count }, reader.rejects))
+    let (name, tally) = (file.name.clone(), reader.tally);
+    Ok((FileScan { name, tally, rows: 0..count, ..FileScan::default() }, reader.rejects))
 }

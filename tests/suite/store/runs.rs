@@ -320,12 +320,22 @@ fn a_log_that_only_begins_as_a_known_one_is_another() {
     fs::remove_dir_all(folder.path().join("logs/web1")).unwrap();
     let both = ingest_files(folder.path(), &[("web2/user_activity.log", &[begin, other].concat())]);
     assert_eq!(both, 120 + 240);
-    // What was compressed when it was read is known by its beginning and its length.
+    // Compressed it is the same log, and what was compressed when it was read is known by its end, too.
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&[begin, other].concat().concat()).unwrap();
     fs::remove_dir_all(folder.path().join("logs/web2")).unwrap();
     let packed = gzip.finish().unwrap();
-    assert_eq!(ingest_files(folder.path(), &[("web3/user_activity.log.1.gz", &[packed])]), both);
+    assert_eq!(
+        ingest_files(folder.path(), &[("web3/user_activity.log.1.gz", std::slice::from_ref(&packed))]),
+        both
+    );
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(ingest_files(folder.path(), &[("web3/user_activity.log.1.gz", &[packed])]), 240);
+    fs::remove_dir_all(folder.path().join("logs/web3")).unwrap();
+    let third = [begin, &lines[300..600]].concat();
+    assert_eq!(ingest_files(folder.path(), &[("web4/user_activity.log", &third)]), 240 + 360);
+    let whole = [begin, other, &lines[600..610]].concat();
+    assert_eq!(ingest_files(folder.path(), &[("web5/user_activity.log", &whole)]), 240 + 360 + 10);
 }
 
 #[test]
