@@ -3,12 +3,12 @@
 
 use super::account::{Account, Limit};
 use super::args::{Common, with_common};
-use super::run::settings;
+use super::run::{TRIES, settings};
 use super::say::{note, say};
 use super::{memory, outputs, progress, times};
 use crate::error::Error;
 use crate::events::Events;
-use crate::input::{LogFile, Logs, find};
+use crate::input::{Found, LogFile, Logs, find, is_replaced};
 use crate::scan::reject::Tally;
 use crate::scan::wanted::Wanted;
 use crate::scan::{Scanned, Settings, scan};
@@ -45,7 +45,7 @@ pub struct Ingested {
     /// What the user should know.
     pub notes: Vec<String>,
     /// Logs that could not be read; another run tries again.
-    pub failed: Vec<String>,
+    pub failed: Vec<Error>,
     /// How many events the store holds now, and of how many days.
     pub holds: (u64, usize),
 }
@@ -107,7 +107,7 @@ pub fn run(options: &Common) -> Result<(), Error> {
         [] => Ok(()),
         failed => Err(Error::Store(format!(
             "{}\nall else was stored; the next run tries {} again",
-            failed.join("\n"),
+            failed.iter().map(Error::to_string).collect::<Vec<_>>().join("\n"),
             if failed.len() == 1 { "this log" } else { "these logs" }
         ))),
     }
@@ -156,24 +156,14 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
     }
     let begin = Instant::now();
     let zone = times::zone(&options.tz)?;
-    let found = match find(&plan.inputs, Logs::Activity) {
-        Err(Error::NoInput(why)) if options.allow_empty => {
-            crate::input::Found { notes: vec![why], ..Default::default() }
-        }
-        found => found?,
-    };
+    let mut found = logs(plan, options)?;
     outputs::check(options, Vec::new(), found.activity.iter())?;
     let mut writer = Writer::open(&plan.store, &options.tz, &options.redact)?;
-    let Known { readings, unchanged, failed, notes } =
-        Known::new(found.activity, &writer.store.manifest.sources);
-    let mut ingested = Ingested { unchanged, ..Ingested::default() };
-    ingested.notes.extend(found.notes.into_iter().chain(notes).chain(std::mem::take(&mut writer.notes)));
-    ingested.failed.extend(failed.iter().map(Error::to_string));
+    let mut ingested = Ingested { notes: std::mem::take(&mut writer.notes), ..Ingested::default() };
     let redact = &writer.store.manifest.redact.clone();
     let mut settings = settings(options, Wanted::all(), None, zone, false, redact)?;
     settings.row_bytes = None;
-    let files = readings.len();
-    let batches = Batches {
+    let mut batches = Batches {
         settings,
         options,
         limit: if options.max_rejects.is_none() && !options.strict {
@@ -185,12 +175,38 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
         bytes: (memory::size(&options.memory_limit)? / 4).max(1 << 20) as u64,
         touched: BTreeSet::new(),
     };
-    batches.run(&mut writer, readings.into(), &mut ingested, account)?;
+    let mut files = 0;
+    for try_ in 0.. {
+        let Known { readings, unchanged, failed, notes } =
+            Known::new(found.activity, &writer.store.manifest.sources);
+        if try_ == 0 {
+            (files, ingested.unchanged) = (readings.len(), unchanged);
+        }
+        ingested.notes.extend(found.notes.into_iter().chain(notes));
+        ingested.failed = failed;
+        batches.run(&mut writer, readings.into(), &mut ingested, account)?;
+        if try_ == TRIES || !ingested.failed.iter().any(is_replaced) {
+            break;
+        }
+        // What could not be read has another name now.
+        found = logs(plan, options)?;
+    }
+    let mut seen = BTreeSet::new();
+    ingested.notes.retain(|text| seen.insert(text.clone()));
+    ingested.days = batches.touched.iter().filter_map(|day| day.date()).collect();
     // A log that was read some at a time is one.
     account.files = files;
     account.seconds = begin.elapsed().as_secs_f64();
     ingested.holds = (writer.store.manifest.events(), writer.store.manifest.days.len());
     Ok(ingested)
+}
+
+/// The logs that there are now.
+fn logs(plan: &Plan, options: &Common) -> Result<Found, Error> {
+    match find(&plan.inputs, Logs::Activity) {
+        Err(Error::NoInput(why)) if options.allow_empty => Ok(Found { notes: vec![why], ..Found::default() }),
+        found => found,
+    }
 }
 
 /// The work, some at a time.
@@ -205,7 +221,7 @@ struct Batches<'a> {
 
 impl Batches<'_> {
     fn run(
-        mut self,
+        &mut self,
         writer: &mut Writer,
         mut queue: VecDeque<Reading>,
         ingested: &mut Ingested,
@@ -241,8 +257,6 @@ impl Batches<'_> {
             self.touched.extend(writer.add(events, sources, &total)?);
             ingested.events += total.events;
         }
-        let dates = self.touched.iter().filter_map(|day| day.date());
-        ingested.days = dates.collect();
         Ok(())
     }
 
@@ -279,7 +293,7 @@ impl Batches<'_> {
                     if batch.len() == before {
                         return Err(error);
                     }
-                    ingested.failed.push(error.to_string());
+                    ingested.failed.push(error);
                 }
                 Err(error) => return Err(error),
             }

@@ -16,7 +16,7 @@ use super::{
 use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::{Sessions, needs_neighbours, with_sources};
-use crate::input::{Found, LogFile};
+use crate::input::{Found, LogFile, is_replaced};
 use crate::report;
 use crate::scan::Settings;
 use crate::scan::builder::RowSettings;
@@ -199,7 +199,7 @@ pub fn answers(
     let hull = cut.hull()?;
     let limit = limit(&questions, options)?;
     let store = options.store.as_deref().map(Store::open).transpose()?;
-    let files = match store {
+    let mut files = match store {
         Some(_) => of_store(options, &mut questions)?,
         None => inputs(options, &mut questions)?,
     };
@@ -211,9 +211,14 @@ pub fn answers(
     }
     let begin = Instant::now();
     let mut scan = Scan { options, zone, cut, hull, limit, span, store };
+    let mut tries = 0;
     let (mut account, loaded, results) = loop {
         match scan.results(&files, &questions) {
             Ok(results) => break results,
+            Err(error) if is_replaced(&error) && tries < TRIES && !files.has_streams() => {
+                tries += 1;
+                files = inputs(options, &mut questions)?;
+            }
             // Files that a run has just replaced are gone; those that took their places are there.
             Err(error) => match scan.store.as_ref().map(Store::newer).transpose()?.flatten() {
                 None => return Err(error),
@@ -229,6 +234,9 @@ pub fn answers(
     let given = questions.into_iter().zip(answers).collect();
     Ok(Answered { given, account, accounting: None, loaded })
 }
+
+/// How often logs that rotate while they are read are read from the beginning.
+pub const TRIES: usize = 3;
 
 /// What was read of user activity and of system logs.
 type Both = [Option<Loaded>; 2];

@@ -32,6 +32,8 @@ pub(super) struct Text {
     pub(super) compressed: bool,
     /// The device and inode of the file.
     pub(super) id: Option<(u64, u64)>,
+    /// The size of a regular file on a disk.
+    pub(super) bytes: Option<u64>,
 }
 
 /// How much is read, and how much decompressed, at a time.
@@ -51,7 +53,7 @@ pub(super) fn open(path: Option<&Path>, begin: u64, steps: Steps) -> io::Result<
         raw.by_ref().take(SIGNATURE_BYTES).read_to_end(&mut signature)?;
         let (mut reader, compressed) = decompressed(signature, raw, steps)?;
         skip(&mut reader, begin)?;
-        return Ok(Text { reader, taken, compressed, id: None });
+        return Ok(Text { reader, taken, compressed, id: None, bytes: None });
     };
     if cloud::is_object(path) {
         return open_object(path, begin, steps, taken);
@@ -59,15 +61,16 @@ pub(super) fn open(path: Option<&Path>, begin: u64, steps: Steps) -> io::Result<
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     let id = metadata.is_file().then(|| (metadata.dev(), metadata.ino()));
+    let bytes = metadata.is_file().then_some(metadata.len());
     file.by_ref().take(SIGNATURE_BYTES).read_to_end(&mut signature)?;
     if begin > 0 && !is_compressed(&signature) && metadata.is_file() {
         file.seek(SeekFrom::Start(begin))?;
-        return Ok(Text { reader: Box::new(counted(Box::new(file))), taken, compressed: false, id });
+        return Ok(Text { reader: Box::new(counted(Box::new(file))), taken, compressed: false, id, bytes });
     }
     taken.store(signature.len() as u64, Ordering::Relaxed);
     let (mut reader, compressed) = decompressed(signature, counted(Box::new(file)), steps)?;
     skip(&mut reader, begin)?;
-    Ok(Text { reader, taken, compressed, id })
+    Ok(Text { reader, taken, compressed, id, bytes })
 }
 
 /// Opens an object: of one that is not compressed only what is behind the place is asked for.
@@ -80,12 +83,12 @@ fn open_object(path: &Path, begin: u64, steps: Steps, taken: Arc<AtomicU64>) -> 
     let id = Some(object.version);
     if begin > 0 && !is_compressed(&signature) {
         let reader = Box::new(counted(cloud::open(&object, begin)?));
-        return Ok(Text { reader, taken, compressed: false, id });
+        return Ok(Text { reader, taken, compressed: false, id, bytes: None });
     }
     let raw = counted(cloud::open(&object, signature.len() as u64)?);
     let (mut reader, compressed) = decompressed(signature, raw, steps)?;
     skip(&mut reader, begin)?;
-    Ok(Text { reader, taken, compressed, id })
+    Ok(Text { reader, taken, compressed, id, bytes: None })
 }
 
 fn skip(reader: &mut impl Read, bytes: u64) -> io::Result<()> {

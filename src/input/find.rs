@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Found, LogFile, Logs,
+    Found, LogFile, Logs, Part,
     identity::without_copies,
     missing::no_input,
     name::{self, Name},
@@ -30,19 +30,29 @@ pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
     if arguments.is_empty() {
         return Err(Error::Usage("name a log file, a folder, a pattern, or - for standard input".to_owned()));
     }
-    let mut search = Search { logs, ..Search::default() };
-    for argument in arguments {
-        search.argument(argument)?;
+    let on_disk: Vec<String> =
+        arguments.iter().filter(|argument| !cloud::is_object(Path::new(argument))).cloned().collect();
+    let mut tries = 0;
+    loop {
+        let mut search = Search::of(arguments, logs)?;
+        search.leave_others_aside()?;
+        search.tell_of_unread();
+        let Search { found: Found { mut activity, mut system, mut notes, mut unreadable }, seen, .. } =
+            search;
+        for files in [&mut activity, &mut system] {
+            files.sort_by_cached_key(age);
+            *files = without_copies(std::mem::take(files), &mut notes, &mut unreadable);
+        }
+        tries += 1;
+        // What rotates while it is looked for may be met under two names, or under none.
+        if tries == TRIES || Search::of(&on_disk, logs).is_ok_and(|now| now.seen == seen) {
+            return Ok(Found { activity, system, notes, unreadable });
+        }
     }
-    search.leave_others_aside()?;
-    search.tell_of_unread();
-    let Search { found: Found { mut activity, mut system, mut notes, mut unreadable }, .. } = search;
-    for files in [&mut activity, &mut system] {
-        files.sort_by_cached_key(age);
-        *files = without_copies(std::mem::take(files), &mut notes, &mut unreadable);
-    }
-    Ok(Found { activity, system, notes, unreadable })
 }
+
+/// How often logs that rotate just now are looked for; who opens one finds out if it is another by then.
+const TRIES: usize = 4;
 
 /// Device and inode: the same for every path to one file.
 type FileId = (u64, u64);
@@ -57,6 +67,13 @@ pub(super) struct Search {
 }
 
 impl Search {
+    /// What is there under these arguments.
+    fn of(arguments: &[String], logs: Logs) -> Result<Search, Error> {
+        let mut search = Search { logs, ..Search::default() };
+        arguments.iter().try_for_each(|argument| search.argument(argument))?;
+        Ok(search)
+    }
+
     fn argument(&mut self, argument: &str) -> Result<(), Error> {
         if argument == "-" {
             return self.standard_input();
@@ -146,7 +163,8 @@ impl Search {
     /// Adds a file, which was `named` or is only there.
     fn add(&mut self, path: PathBuf, metadata: &Metadata, named: bool) {
         let name = path.display().to_string();
-        match self.seen.entry((metadata.dev(), metadata.ino())) {
+        let id = (metadata.dev(), metadata.ino());
+        match self.seen.entry(id) {
             Entry::Occupied(same) if *same.get() == path => {}
             Entry::Occupied(same) => {
                 let note = format!("'{name}' is the same file as '{}': read once", same.get().display());
@@ -155,7 +173,8 @@ impl Search {
             Entry::Vacant(new) => {
                 new.insert(path.clone());
                 let bytes = metadata.is_file().then_some(metadata.len());
-                let file = LogFile { name, path: Some(path), bytes, ..LogFile::default() };
+                let part = Part { id: bytes.map(|_| id), ..Part::default() };
+                let file = LogFile { name, path: Some(path), bytes, part };
                 let unlike = if named { self.logs } else { Logs::Activity };
                 let logs = name_of(&file).and_then(|name| name.logs()).unwrap_or(unlike);
                 self.files(logs).push(file);

@@ -8,11 +8,7 @@ use std::{
     io::Read,
 };
 
-use super::{
-    LogFile,
-    decompress::{self, Steps},
-    source::fill,
-};
+use super::{LogFile, decompress::Steps, source::fill};
 use crate::error::Error;
 
 /// Two files that differ in their first line, as far as it is among so many bytes, are not opened again.
@@ -85,8 +81,8 @@ fn head(file: &LogFile) -> Result<Option<u64>, Error> {
     if file.bytes.is_none() {
         return Ok(None);
     }
-    let mut text = decompress::open(file.path.as_deref(), 0, HEAD_STEPS)
-        .map_err(|source| Error::Read { path: file.name.clone(), source })?;
+    let mut text =
+        file.open(0, HEAD_STEPS).map_err(|source| Error::Read { path: file.name.clone(), source })?;
     let mut head = [0; HEAD_BYTES];
     let (count, end) = fill(&mut text.reader, &mut head);
     let head = &head[..count];
@@ -115,7 +111,7 @@ enum Relation {
 /// Compares two files to their ends. Files that can't both be read that far are different, and reading them will say why; but
 /// one that breaks off, as a compressed copy does while it is being made, is a beginning.
 fn relation(first: &LogFile, second: &LogFile) -> Relation {
-    let opened = [first, second].map(|file| decompress::open(file.path.as_deref(), 0, STEPS));
+    let opened = [first, second].map(|file| file.open(0, STEPS));
     let [Ok(mut first), Ok(mut second)] = opened else { return Relation::Different };
     compare(&mut first.reader, &mut second.reader)
 }

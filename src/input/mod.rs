@@ -14,6 +14,7 @@ mod probe;
 mod source;
 
 use crate::error::Error;
+use std::io;
 use std::path::PathBuf;
 
 pub use find::find;
@@ -34,6 +35,33 @@ pub struct LogFile {
     pub part: Part,
 }
 
+impl LogFile {
+    /// Opens the text at a place: of the file that was found, not of an other one that has its name now.
+    fn open(&self, begin: u64, steps: decompress::Steps) -> io::Result<decompress::Text> {
+        let text = match decompress::open(self.path.as_deref(), begin, steps) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.part.id.is_some() => {
+                return Err(io::Error::other(Replaced));
+            }
+            opened => opened?,
+        };
+        let is_cut_off = text.bytes < self.bytes && text.bytes.is_some();
+        if self.part.id.is_some_and(|id| is_cut_off || text.id != Some(id)) {
+            return Err(io::Error::other(Replaced));
+        }
+        Ok(text)
+    }
+}
+
+/// That a file is not the one any more that was found under its name, or has lost text.
+#[derive(Debug, thiserror::Error)]
+#[error("it was renamed, replaced or cut off just now, as when logs rotate: run it again")]
+struct Replaced;
+
+/// Whether a file could not be read because logs rotate: where they are now, looking for them again says.
+pub fn is_replaced(error: &Error) -> bool {
+    matches!(error, Error::Read { source, .. } if source.get_ref().is_some_and(|inner| inner.is::<Replaced>()))
+}
+
 /// A part of a file: without more words, all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Part {
@@ -45,7 +73,7 @@ pub struct Part {
     pub bytes: Option<u64>,
     /// Whether the file may still be written to: a last line without a newline that is no event is then left for later.
     pub grows: bool,
-    /// The device and inode that the file must still have when it is opened.
+    /// The device and inode that the file had when it was found, and must still have when it is opened; none for a stream.
     pub id: Option<(u64, u64)>,
 }
 
@@ -75,6 +103,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// Whether something among it can be read only once.
+    pub fn has_streams(&self) -> bool {
+        self.activity.iter().chain(&self.system).any(|file| file.bytes.is_none())
+    }
+
     /// Whether a file of this name is to be read.
     fn holds(&self, name: &str) -> bool {
         self.activity.iter().chain(&self.system).any(|file| file.name == name)

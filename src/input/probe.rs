@@ -2,9 +2,9 @@
 //! it. (Vector's file source does likewise: a name or an inode is no identity where logs rotate.)
 //! Knows nothing of which files were met before.
 
-use super::decompress::{self, Steps};
+use super::decompress::Steps;
 use super::{
-    LogFile,
+    LogFile, Replaced,
     source::{KNOWN_BYTES as BYTES, fill},
 };
 use crate::cloud;
@@ -52,9 +52,9 @@ fn look(file: &LogFile) -> io::Result<Probe> {
         return Err(io::Error::other("standard input cannot be known again: name log files or folders"));
     };
     let stat = stat(path)?;
-    let mut text = decompress::open(Some(path), 0, HEAD_STEPS)?;
+    let mut text = file.open(0, HEAD_STEPS)?;
     if text.id != Some(stat.id) {
-        return Err(io::Error::other("it was replaced by another file just now"));
+        return Err(io::Error::other(Replaced));
     }
     let mut head = vec![0; BYTES];
     let (count, end) = fill(&mut text.reader, &mut head);
@@ -84,7 +84,7 @@ fn stat(path: &Path) -> io::Result<Stat> {
 /// What the disk or the decompressor says.
 pub fn around(file: &LogFile, place: u64) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
     let before = place.min(BYTES as u64) as usize;
-    let mut text = decompress::open(file.path.as_deref(), place - before as u64, STEPS)?;
+    let mut text = file.open(place - before as u64, STEPS)?;
     let mut found = vec![0; before + 2];
     let (count, end) = fill(&mut text.reader, &mut found);
     if let Some(Err(error)) = end {

@@ -13,8 +13,8 @@ use std::{
 use memchr::{memchr, memrchr};
 
 use super::{
-    LogFile,
-    decompress::{self, Steps, Text},
+    LogFile, Replaced,
+    decompress::{Steps, Text},
 };
 use crate::error::Error;
 
@@ -63,6 +63,8 @@ impl End {
 pub struct Source {
     name: String,
     text: Text,
+    /// How many bytes were there when the file was found: fewer are left where it was cut off since.
+    least: u64,
     chunk_bytes: usize,
     max_line_bytes: usize,
     /// Read, but behind the last line end that was given out.
@@ -88,18 +90,17 @@ impl Source {
         let failed = |source| Error::Read { path: file.name.clone(), source };
         let begin = file.part.begin;
         let before = begin.min(KNOWN_BYTES as u64);
-        let mut text = decompress::open(file.path.as_deref(), begin - before, STEPS).map_err(failed)?;
-        if file.part.id.is_some_and(|id| text.id != Some(id)) {
-            return Err(failed(io::Error::other("it was replaced by another file just now")));
-        }
+        let mut text = file.open(begin - before, STEPS).map_err(failed)?;
         let mut end = End { place: begin, before: vec![0; before as usize] };
         if let (_, Some(ended)) = fill(&mut text.reader, &mut end.before) {
             ended.map_err(failed)?;
-            return Err(failed(io::Error::other("it became shorter just now")));
+            return Err(failed(io::Error::other(Replaced)));
         }
+        let on_disk = text.bytes.filter(|_| !text.compressed).and(file.bytes).unwrap_or(0);
         let max_line_bytes = max_line_bytes.max(1);
         Ok(Source {
             name: file.name.clone(),
+            least: on_disk.saturating_sub(begin - before),
             text,
             // A line that fits into a chunk is then never too long: nothing but the growing has to check.
             chunk_bytes: chunk_bytes.clamp(1, max_line_bytes),
@@ -133,7 +134,7 @@ impl Source {
             if self.end.is_none() {
                 let (count, end) = fill(&mut self.text.reader, &mut buffer[filled..room]);
                 filled += count;
-                self.end = end;
+                self.end = self.checked(end);
             }
             if let Some(Ok(())) = self.end {
                 break filled;
@@ -153,6 +154,14 @@ impl Source {
             grow(buffer, room);
         };
         self.hand_out(buffer, cut, filled)
+    }
+
+    /// The file's end, if that is not before the end that it had.
+    fn checked(&self, end: Option<io::Result<()>>) -> Option<io::Result<()>> {
+        match end {
+            Some(Ok(())) if self.bytes_read() < self.least => Some(Err(io::Error::other(Replaced))),
+            end => end,
+        }
     }
 
     /// Bytes taken from disk so far: for a compressed file, of the compressed data.
@@ -191,7 +200,7 @@ impl Source {
         grow(&mut self.tail, self.chunk_bytes);
         let rest = loop {
             let (count, end) = fill(&mut self.text.reader, &mut self.tail);
-            self.end = end;
+            self.end = self.checked(end);
             if let Some(at) = memchr(b'\n', &self.tail[..count]) {
                 discarded += at + 1;
                 break at + 1..count;
@@ -242,6 +251,7 @@ mod tests {
     use std::{io::Write, path::Path};
 
     use super::*;
+    use crate::input::is_replaced;
 
     /// Offset, text and number of bytes thrown away.
     type Line = (u64, Vec<u8>, u64);
@@ -359,6 +369,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_one_that_was_found_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let found = || {
+            std::fs::write(&path, sample(5000)).unwrap();
+            let found = crate::input::find(&[path.display().to_string()], crate::input::Logs::Activity);
+            found.unwrap().activity.remove(0)
+        };
+        let open = |file: &LogFile| Source::open(file, 1 << 10, 1 << 10);
+        let file = found();
+        assert!(open(&file).is_ok());
+        std::fs::rename(&path, folder.path().join("x.log.1")).unwrap();
+        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
+        std::fs::write(&path, sample(6000)).unwrap();
+        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
+        let (file, mut buffer) = (found(), Vec::new());
+        let mut source = open(&file).unwrap();
+        source.next_chunk(&mut buffer).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(5000).unwrap();
+        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
+        let end = std::iter::repeat_with(|| source.next_chunk(&mut buffer))
+            .find(|read| !matches!(read, Ok(Some(_))));
+        assert!(end.unwrap().is_err_and(|error| is_replaced(&error)));
     }
 
     #[test]

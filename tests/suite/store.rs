@@ -4,6 +4,7 @@
 mod crash;
 mod keep;
 mod limits;
+mod rotation;
 mod runs;
 mod settled;
 

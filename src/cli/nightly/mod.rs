@@ -169,7 +169,7 @@ impl Night<'_> {
                 self.notes.push(format!("{} left the store, as 'keep' says", days::in_words(&days)));
             }
         }
-        Ok(ingested.failed)
+        Ok(ingested.failed.iter().map(Error::to_string).collect())
     }
 
     fn day(&mut self, date: NaiveDate, lake: &Lake, state: &mut State, done: &mut Done) -> Result<(), Error> {
