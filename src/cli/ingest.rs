@@ -177,12 +177,12 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
     };
     let mut files = 0;
     for try_ in 0.. {
-        let Known { readings, unchanged, failed, notes } =
+        let Known { readings, unchanged, failed } =
             Known::new(found.activity, &writer.store.manifest.sources);
         if try_ == 0 {
             (files, ingested.unchanged) = (readings.len(), unchanged);
         }
-        ingested.notes.extend(found.notes.into_iter().chain(notes));
+        ingested.notes.extend(found.notes);
         ingested.failed = failed;
         batches.run(&mut writer, readings.into(), &mut ingested, account)?;
         if try_ == TRIES || !ingested.failed.iter().any(is_replaced) {

@@ -81,8 +81,6 @@ pub struct Known {
     pub unchanged: usize,
     /// Those that cannot be looked at.
     pub failed: Vec<Error>,
-    /// What the user should know.
-    pub notes: Vec<String>,
 }
 
 impl Known {
@@ -126,41 +124,41 @@ impl Known {
             .filter(|(place, source)| !taken[*place] && begins(&probe, source))
             .collect();
         candidates.sort_by_key(|(_, source)| std::cmp::Reverse(source.read));
+        // Of which known log this is another text.
+        let mut edited = None;
         for (place, source) in candidates {
-            match around(&file, source.read) {
+            let (before, behind) = match around(&file, source.read) {
                 Err(error) => {
                     self.failed.push(Error::Read { path: file.name, source: error });
                     return;
                 }
+                Ok(Some(found)) => found,
                 // A beginning of nothing but blank text says nothing.
                 Ok(None) if is_blank(&probe.head) => continue,
-                Ok(None) if probe.stat.id == source.stat.id => {
-                    let why = format!(
-                        "it is shorter than when it was read ({} bytes then): was it cut off or edited? Lines that are new in it \
-                         are read under another name, in a file of their own",
-                        source.read
-                    );
-                    self.failed.push(Error::Read { path: file.name, source: std::io::Error::other(why) });
-                    return;
-                }
                 Ok(None) => {
-                    self.notes.push(format!(
-                        "'{}' is the beginning of '{}', which was read before",
-                        file.name, source.name
-                    ));
-                    self.unchanged += 1;
-                    return;
+                    edited = edited.or(Some((source, "it is shorter than when it was read")));
+                    continue;
                 }
-                Ok(Some((before, behind))) => {
-                    if source.tail.as_ref().is_some_and(|tail| !ends(&before, tail)) {
-                        continue;
-                    }
-                    taken[place] = true;
-                    file.part.begin = source.read + line_end(&before, &behind);
-                    file.part.lines = source.lines;
-                    return self.add(file, probe, Some(place));
+            };
+            if source.tail.as_ref().is_some_and(|tail| !ends(&before, tail)) {
+                if source.name == file.name || source.stat.id == probe.stat.id {
+                    edited = edited.or(Some((source, "its text is another one than when it was read")));
                 }
+                continue;
             }
+            taken[place] = true;
+            file.part.begin = source.read + line_end(&before, &behind);
+            file.part.lines = source.lines;
+            return self.add(file, probe, Some(place));
+        }
+        if let Some((source, what)) = edited {
+            let why = format!(
+                "{what} (as '{}', {} bytes then): was it cut off or edited? Lines that are new in it are read under another \
+                 name, in a file of their own",
+                source.name, source.read
+            );
+            self.failed.push(Error::Read { path: file.name, source: std::io::Error::other(why) });
+            return;
         }
         self.add(file, probe, None);
     }

@@ -411,3 +411,32 @@ fn a_log_that_became_shorter_is_said_to_be() {
     // All else is read.
     assert_eq!(events(), before + 1);
 }
+
+#[test]
+fn a_log_that_was_edited_is_neither_read_twice_nor_passed_over() {
+    let lines = sample_lines();
+    let begin = &lines[..200];
+    let middle = [lines[110].trim_ascii_end(), b" \n"].concat();
+    for (replaced, text) in [
+        // As `sed -i` does: another file of that name, shorter and then longer than the first.
+        (true, [&lines[..100], &lines[150..200], &lines[300..310]].concat().concat()),
+        (true, [&lines[..100], &lines[150..200], &lines[300..400]].concat().concat()),
+        (false, [&lines[..110], &[middle], &lines[111..230]].concat().concat()),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (logs, lake) = (folder.path().join("logs"), folder.path().join("lake"));
+        fs::create_dir(&logs).unwrap();
+        fs::write(logs.join("a.log"), begin.concat()).unwrap();
+        ingested(&logs, &lake);
+        if replaced {
+            fs::write(folder.path().join("new"), text).unwrap();
+            fs::rename(folder.path().join("new"), logs.join("a.log")).unwrap();
+        } else {
+            fs::write(logs.join("a.log"), text).unwrap();
+        }
+        let said = super::ingest(&logs, &lake);
+        assert_eq!(said.code, 1, "{}", said.stderr);
+        assert!(said.stderr.contains("was it cut off or edited?"), "{}", said.stderr);
+        assert_eq!(Store::open(&lake).unwrap().manifest.counts.lines, 200);
+    }
+}
