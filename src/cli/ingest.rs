@@ -44,7 +44,7 @@ pub struct Ingested {
     pub waiting: u64,
     /// What the user should know.
     pub notes: Vec<String>,
-    /// Logs that could not be read; another run tries again.
+    /// What could not be found or read; another run tries again.
     pub failed: Vec<Error>,
     /// How many events the store holds now, and of how many days.
     pub holds: (u64, usize),
@@ -106,9 +106,8 @@ pub fn run(options: &Common) -> Result<(), Error> {
     match ingested.failed.as_slice() {
         [] => Ok(()),
         failed => Err(Error::Store(format!(
-            "{}\nall else was stored; the next run tries {} again",
+            "{}\nall else was stored; the next run tries again",
             failed.iter().map(Error::to_string).collect::<Vec<_>>().join("\n"),
-            if failed.len() == 1 { "this log" } else { "these logs" }
         ))),
     }
 }
@@ -156,7 +155,7 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
     }
     let begin = Instant::now();
     let zone = times::zone(&options.tz)?;
-    let mut found = logs(plan, options)?;
+    let (mut found, mut missing) = logs(plan, options)?;
     outputs::check(options, Vec::new(), found.activity.iter())?;
     let mut writer = Writer::open(&plan.store, &options.tz, &options.redact)?;
     let mut ingested = Ingested { notes: std::mem::take(&mut writer.notes), ..Ingested::default() };
@@ -183,13 +182,13 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
             (files, ingested.unchanged) = (readings.len(), unchanged);
         }
         ingested.notes.extend(found.notes);
-        ingested.failed = failed;
+        ingested.failed = missing.into_iter().chain(failed).collect();
         batches.run(&mut writer, readings.into(), &mut ingested, account)?;
         if try_ == TRIES || !ingested.failed.iter().any(is_replaced) {
             break;
         }
         // What could not be read has another name now.
-        found = logs(plan, options)?;
+        (found, missing) = logs(plan, options)?;
     }
     let mut seen = BTreeSet::new();
     ingested.notes.retain(|text| seen.insert(text.clone()));
@@ -201,12 +200,19 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
     Ok(ingested)
 }
 
-/// The logs that there are now.
-fn logs(plan: &Plan, options: &Common) -> Result<Found, Error> {
-    match find(&plan.inputs, Logs::Activity) {
-        Err(Error::NoInput(why)) if options.allow_empty => Ok(Found { notes: vec![why], ..Found::default() }),
-        found => found,
+/// The logs that there are now, and why there are not more, as far as that is no mere note.
+fn logs(plan: &Plan, options: &Common) -> Result<(Found, Vec<Error>), Error> {
+    let mut found = find(&plan.inputs, Logs::Activity)?;
+    if options.allow_empty || found.activity.is_empty() && found.unreadable.is_empty() {
+        found = found.complete(options.allow_empty)?;
     }
+    let missing = std::mem::take(&mut found.missing).into_iter().map(Error::NoInput);
+    // Of a file that is there, who reads it says why it cannot.
+    let unreadable = std::mem::take(&mut found.unreadable)
+        .into_iter()
+        .filter(|error| !matches!(error, Error::Read { path, .. } if found.holds(path)));
+    let failed = missing.chain(unreadable).collect();
+    Ok((found, failed))
 }
 
 /// The work, some at a time.

@@ -109,15 +109,12 @@ fn inputs(folder: &Path) -> Result<(Vec<String>, String), Error> {
             std::io::Error::new(std::io::ErrorKind::NotADirectory, "name the folder that the logs are in");
         return Err(Error::Read { path: folder.display().to_string(), source });
     }
-    let Found { activity, system, .. } = match find(&[folder.to_string_lossy().into_owned()], Logs::Both) {
-        Err(Error::NoInput(_)) => {
-            return Ok((
-                vec!["logs".into()],
-                "; there are no logs here yet: set 'inputs' to where they are".into(),
-            ));
-        }
-        found => found?,
-    };
+    let Found { activity, system, mut unreadable, .. } =
+        find(&[folder.to_string_lossy().into_owned()], Logs::Both)?;
+    if activity.is_empty() && system.is_empty() {
+        let none = "; there are no logs here yet: set 'inputs' to where they are";
+        return unreadable.pop().map_or_else(|| Ok((vec!["logs".into()], none.into())), Err);
+    }
     let mut folders: BTreeSet<String> = BTreeSet::new();
     for path in activity.iter().chain(&system).filter_map(|file| file.path.as_ref()) {
         let inside = path.strip_prefix(folder).unwrap_or(path);

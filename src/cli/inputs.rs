@@ -41,10 +41,7 @@ pub fn inputs(options: &Common, questions: &mut Vec<Question>) -> Result<Found, 
         (true, true) => Logs::System,
         (true, false) => Logs::Both,
     };
-    let mut found = match find(&options.inputs, logs) {
-        Err(Error::NoInput(why)) if options.allow_empty => Found { notes: vec![why], ..Found::default() },
-        found => found?,
-    };
+    let mut found = find(&options.inputs, logs)?.complete(options.allow_empty)?;
     if !found.unreadable.is_empty() {
         return Err(found.unreadable.remove(0));
     }

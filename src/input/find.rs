@@ -24,8 +24,8 @@ use crate::error::Error;
 /// are left out; what is not called like either of the shop's, and standard input, is what is asked for, user activity
 /// where both are.
 ///
-/// Fails for an argument under which there is nothing to read. What is left out otherwise is in the notes; files that can't be
-/// opened are found all the same. Standard input and other streams are not opened here.
+/// What is left out is in the notes, arguments under which there is nothing are in `missing`, and files that can't be opened are
+/// found all the same. Standard input and other streams are not opened here.
 pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
     if arguments.is_empty() {
         return Err(Error::Usage("name a log file, a folder, a pattern, or - for standard input".to_owned()));
@@ -35,10 +35,13 @@ pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
     let mut tries = 0;
     loop {
         let mut search = Search::of(arguments, logs)?;
-        search.leave_others_aside()?;
+        search.leave_others_aside();
         search.tell_of_unread();
-        let Search { found: Found { mut activity, mut system, mut notes, mut unreadable }, seen, .. } =
-            search;
+        let Search {
+            found: Found { mut activity, mut system, mut notes, mut unreadable, missing },
+            seen,
+            ..
+        } = search;
         for files in [&mut activity, &mut system] {
             files.sort_by_cached_key(age);
             *files = without_copies(std::mem::take(files), &mut notes, &mut unreadable);
@@ -46,7 +49,7 @@ pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
         tries += 1;
         // What rotates while it is looked for may be met under two names, or under none.
         if tries == TRIES || Search::of(&on_disk, logs).is_ok_and(|now| now.seen == seen) {
-            return Ok(Found { activity, system, notes, unreadable });
+            return Ok(Found { activity, system, notes, unreadable, missing });
         }
     }
 }
@@ -70,7 +73,13 @@ impl Search {
     /// What is there under these arguments.
     fn of(arguments: &[String], logs: Logs) -> Result<Search, Error> {
         let mut search = Search { logs, ..Search::default() };
-        arguments.iter().try_for_each(|argument| search.argument(argument))?;
+        for argument in arguments {
+            match search.argument(argument) {
+                Err(Error::NoInput(why)) => search.found.missing.push(why),
+                Err(error @ Error::Read { .. }) => search.found.unreadable.push(error),
+                done => done?,
+            }
+        }
         Ok(search)
     }
 
@@ -201,16 +210,16 @@ impl Search {
         self.found.notes.push(note);
     }
 
-    fn leave_others_aside(&mut self) -> Result<(), Error> {
-        let Found { activity, system, notes, .. } = &mut self.found;
+    fn leave_others_aside(&mut self) {
+        let Found { activity, system, notes, missing, .. } = &mut self.found;
         let (asked, others) = match self.logs {
             Logs::Activity => (activity, system),
             Logs::System => (system, activity),
-            Logs::Both => return Ok(()),
+            Logs::Both => return,
         };
         let (s, they_hold) = if others.len() == 1 { ("", "it holds") } else { ("s", "they hold") };
         let note = match (self.logs, others.len()) {
-            (_, 0) => return Ok(()),
+            (_, 0) => return,
             (Logs::System, aside) => {
                 format!("{aside} other log{s} left aside: system logs are called app*.log")
             }
@@ -218,15 +227,15 @@ impl Search {
                 format!("{aside} system log{s} (app*.log) left aside: {they_hold} no user activity")
             }
         };
+        others.clear();
         if asked.is_empty() {
             let why = "nothing else to read";
-            return Err(Error::NoInput(format!(
+            missing.push(format!(
                 "{why}: {note}; what is called otherwise can be read as - from standard input"
-            )));
+            ));
+        } else {
+            notes.push(note);
         }
-        others.clear();
-        notes.push(note);
-        Ok(())
     }
 }
 
@@ -289,7 +298,7 @@ mod tests {
             "-" | "/dev/null" => argument.to_string(),
             _ => format!("{top}{argument}"),
         };
-        let found = find(&arguments.iter().map(absolute).collect::<Vec<_>>(), logs)?;
+        let found = find(&arguments.iter().map(absolute).collect::<Vec<_>>(), logs)?.complete(false)?;
         let files = found.activity.into_iter().chain(found.system);
         let names = files.map(|file| file.name.replace(&top, "")).collect();
         Ok((names, found.notes.iter().map(|note| note.replace(&top, "")).collect()))
@@ -436,6 +445,16 @@ mod tests {
         assert_eq!(look(&dir, &[""]).unwrap().1, left_out[1..]);
         let found = find(&["/dev/null".to_owned()], Logs::Activity).unwrap();
         assert_eq!((&*found.activity[0].name, found.activity[0].bytes), ("/dev/null", None));
+    }
+
+    #[test]
+    fn one_argument_without_a_file_hides_no_other() {
+        let dir = folder(&["x.log", "empty/README.md"]);
+        let inputs = ["none.log", "x.log", "empty"].map(|name| format!("{}/{name}", dir.path().display()));
+        let found = find(&inputs, Logs::Activity).unwrap();
+        assert_eq!((found.activity.len(), found.missing.len()), (1, 2));
+        let found = found.complete(true).unwrap();
+        assert_eq!((found.activity.len(), found.notes.len()), (1, 2));
     }
 
     #[test]

@@ -98,8 +98,10 @@ pub struct Found {
     pub system: Vec<LogFile>,
     /// One plain sentence each, for stderr.
     pub notes: Vec<String>,
-    /// Why some of the logs can't be opened.
+    /// Why some of the logs, or what is under some of the arguments, can't be opened.
     pub unreadable: Vec<Error>,
+    /// Arguments under which there is nothing to read, one plain sentence each.
+    pub missing: Vec<String>,
 }
 
 impl Found {
@@ -108,8 +110,21 @@ impl Found {
         self.activity.iter().chain(&self.system).any(|file| file.bytes.is_none())
     }
 
+    /// The same with a note for each argument under which there is nothing, where that is `allowed`.
+    ///
+    /// # Errors
+    /// `Error::NoInput` for the first of them, where it is not.
+    pub fn complete(mut self, allowed: bool) -> Result<Found, Error> {
+        let missing = std::mem::take(&mut self.missing);
+        if !allowed && let Some(why) = missing.first() {
+            return Err(Error::NoInput(why.clone()));
+        }
+        self.notes.extend(missing);
+        Ok(self)
+    }
+
     /// Whether a file of this name is to be read.
-    fn holds(&self, name: &str) -> bool {
+    pub fn holds(&self, name: &str) -> bool {
         self.activity.iter().chain(&self.system).any(|file| file.name == name)
     }
 }

@@ -401,3 +401,25 @@ fn the_summary_has_every_count() {
     let summary: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!((&summary["files"], &summary["lines"]), (&0.into(), &0.into()));
 }
+
+#[test]
+fn one_empty_input_among_others_drops_none_of_them() {
+    let folder = named(&["web1/x.log", "web2/README.md"]);
+    let (web1, web2) = (folder.path().join("web1"), folder.path().join("web2"));
+    let (paths, said) = read(&[text(&web1), text(&web2), "--allow-empty"]);
+    assert_eq!(paths, ["web1/x.log"]);
+    assert!(said.contains("no log file in"), "{said}");
+    let lake = folder.path().join("lake");
+    let ingest =
+        |more: &[&str]| run([&["ingest", text(&web1), text(&web2), "--store", text(&lake)], more].concat());
+    let first = ingest(&[]);
+    assert_eq!(first.code, 1, "{}", first.stderr);
+    assert!(
+        first.stderr.contains("1 new event") && first.stderr.contains("no log file in"),
+        "{}",
+        first.stderr
+    );
+    let allowed = ingest(&["--allow-empty"]);
+    assert_eq!(allowed.code, 0, "{}", allowed.stderr);
+    assert!(allowed.stderr.contains("it holds 1 event of 1 day"), "{}", allowed.stderr);
+}

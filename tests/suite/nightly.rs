@@ -314,3 +314,15 @@ fn a_log_that_cannot_be_opened_keeps_no_other_from_being_read() {
     std::fs::remove_file(torn).unwrap();
     job.good_night(&["--date", "2025-03-13"]);
 }
+
+#[test]
+fn an_input_without_a_log_keeps_no_other_from_being_read() {
+    let job = Job::new("");
+    std::fs::create_dir(job.path("web2")).unwrap();
+    let config = "inputs = ['logs', 'web2', 'web3']\nstore = 'lake'\nout = 'out'\n";
+    std::fs::write(job.path("loganalyze.toml"), config).unwrap();
+    let output = job.night(&["--date", "2025-03-12"]);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    assert!(output.stderr.contains("web2'") && output.stderr.contains("web3'"), "{}", output.stderr);
+    assert!(job.day("2025-03-12").contains_key("summary.json"));
+}
