@@ -140,6 +140,7 @@ impl Writer {
         }
         let mut manifest = self.store.manifest.clone();
         manifest.days.retain(|day, _| day.0.is_none() || *day >= first);
+        manifest.pruned.extend(found.iter().map(|found| found.day));
         manifest.counts.removed += found.iter().map(|found| found.events).sum::<u64>();
         Draft::new(&self.store).commit(&mut self.store, manifest)?;
         Ok(found)

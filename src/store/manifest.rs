@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::input::Stat;
 use crate::scan::reject::{Reason, Tally};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The form of the manifest that this program reads and writes.
@@ -30,6 +30,9 @@ pub struct Manifest {
     pub sources: Vec<Source>,
     /// The files of each day.
     pub days: BTreeMap<Day, Files>,
+    /// Days that were pruned: what there is of them is what came late.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pruned: BTreeSet<Day>,
 }
 
 /// Lines = events + rejects + blank.
@@ -151,6 +154,7 @@ impl Manifest {
             counts: Counts::default(),
             sources: Vec::new(),
             days: BTreeMap::new(),
+            pruned: BTreeSet::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Alerts get to whom they are for, once, and what logs hold commands nobody.
 
+use crate::harness::{run, text};
 use crate::nightly::Job;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -331,4 +332,22 @@ fn who_watches_rejects_is_told_of_those_that_ended_the_run() {
         "{}",
         told[0].1
     );
+}
+
+#[test]
+fn who_watches_rejects_is_told_of_lines_that_another_run_read() {
+    let job = job("[[alert]]\nname = 'broken'\nwhen = 'rejects > 1%'");
+    std::fs::write(job.path("logs/user_activity-broken.log"), "broken\n".repeat(600)).unwrap();
+    let ingest = ["ingest", text(&job.path("logs")), "--store", text(&job.path("lake"))].map(str::to_owned);
+    assert_eq!(run(&ingest).code, 0);
+    // The day that answers for them cannot be made yet.
+    std::fs::create_dir_all(job.path("out")).unwrap();
+    std::fs::write(job.path("out/date=2025-03-15"), "").unwrap();
+    assert_eq!(job.night(&["--date", "2025-03-15"]).code, 1);
+    std::fs::remove_file(job.path("out/date=2025-03-15")).unwrap();
+    let night = job.good_night(&["--date", "2025-03-15"]);
+    assert!(night.stdout.contains("broken (2025-03-15): "), "{}", night.stdout);
+    // They were answered for.
+    let again = job.good_night(&["--date", "2025-03-14..2025-03-15"]);
+    assert!(!again.stdout.contains("broken"), "{}", again.stdout);
 }

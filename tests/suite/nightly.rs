@@ -253,8 +253,15 @@ fn what_the_store_has_forgotten_stays_in_the_results() {
     let night = job.good_night(&["--date", "2025-03-14"]);
     assert!(night.stderr.contains("2025-03-10..2025-03-12 left the store"), "{}", night.stderr);
     let asked = job.good_night(&["--date", "2025-03-10"]);
-    assert!(asked.stderr.contains("nothing of 2025-03-10 any more"), "{}", asked.stderr);
+    assert!(asked.stderr.contains("not have all of 2025-03-10 any more"), "{}", asked.stderr);
     assert_eq!(job.day("2025-03-10"), made);
+    // What comes late of such a day is not all of it.
+    job.configure("reports = ['event-counts']\npage = false\nkeep = '400d'");
+    job.late("user_activity-late.log", "2025-03-10 12:00:00");
+    for _ in 0..2 {
+        job.good_night(&["--date", "2025-03-14"]);
+        assert_eq!(job.day("2025-03-10"), made);
+    }
     // A day of which there never was anything is empty.
     job.good_night(&["--date", "2025-01-01"]);
     assert_eq!(job.day("2025-01-01")["event-counts.csv"].iter().filter(|&&byte| byte == b'\n').count(), 1);
@@ -325,4 +332,33 @@ fn an_input_without_a_log_keeps_no_other_from_being_read() {
     assert_eq!(output.code, 1, "{}", output.stderr);
     assert!(output.stderr.contains("web2'") && output.stderr.contains("web3'"), "{}", output.stderr);
     assert!(job.day("2025-03-12").contains_key("summary.json"));
+}
+
+#[test]
+fn a_folder_that_no_night_made_is_left_as_it_is() {
+    let job = Job::new("reports = ['event-counts']\npage = false");
+    let theirs = job.path("out/date=2025-03-12");
+    std::fs::create_dir_all(&theirs).unwrap();
+    std::fs::write(theirs.join("mine.csv"), "1").unwrap();
+    let night = job.night(&["--date", "2025-03-12..2025-03-13"]);
+    assert_eq!(night.code, 1, "{}", night.stderr);
+    assert!(night.stderr.contains("date=2025-03-12 is no folder of this program"), "{}", night.stderr);
+    assert_eq!(job.day("2025-03-12").len(), 1);
+    assert!(job.day("2025-03-13").contains_key("summary.json"));
+    // Nobody asks for it on a day that is not that one.
+    std::fs::rename(&theirs, job.path("out/theirs")).unwrap();
+    job.good_night(&["--date", "2025-03-13"]);
+    std::fs::rename(job.path("out/theirs"), job.path("out/date=2025-03-11")).unwrap();
+    job.good_night(&["--date", "2025-03-13"]);
+    assert_eq!(job.day("2025-03-11").len(), 1);
+}
+
+#[test]
+fn what_is_remembered_and_damaged_says_what_to_do() {
+    let job = Job::new("reports = ['event-counts']\npage = false");
+    job.good_night(&["--date", "2025-03-12"]);
+    std::fs::write(job.path("out/.loganalyze/state.json"), "").unwrap();
+    let night = job.night(&["--date", "2025-03-12"]);
+    assert_eq!(night.code, 1);
+    assert!(night.stderr.contains("state.json") && night.stderr.contains("or remove it"), "{}", night.stderr);
 }

@@ -1,5 +1,6 @@
 //! One day's reports: asked of the store, written into the day's folder. Knows nothing of other days.
 
+use super::lake::Lake;
 use super::place::Place;
 use crate::cli::answer::Answer;
 use crate::cli::args::Common;
@@ -44,14 +45,21 @@ pub fn options(settings: &Settings, date: NaiveDate) -> Common {
     }
 }
 
-/// Makes the day's folder anew, of so many lines that are events. None if the store has nothing of a day whose folder says
-/// that it had: what was pruned is not to be lost once more.
+/// Makes the day's folder anew. None if the store does not have all of a day any more whose folder says that it had events:
+/// what was pruned is not to be lost once more.
 ///
 /// # Errors
 /// Whatever keeps it from being done; the folder is as it was then.
-pub fn make(settings: &Settings, place: &Place, date: NaiveDate, lines: u64) -> Result<Option<Day>, Error> {
-    if lines == 0 && lines_before(&place.of(date)) > 0 {
+pub fn make(settings: &Settings, place: &Place, date: NaiveDate, lake: &Lake) -> Result<Option<Day>, Error> {
+    let (there, lines) = (place.of(date), lake.lines(date));
+    if (lines == 0 || lake.is_pruned(date)) && lines_before(&there) > 0 {
         return Ok(None);
+    }
+    if there.exists() && !is_made(&there) {
+        return Err(Error::Store(format!(
+            "{} is no folder of this program (it has no {SUMMARY} of one): move it away, or name another folder for the results",
+            there.display()
+        )));
     }
     let asked = options(settings, date);
     let mut names = settings.reports.clone();
@@ -130,11 +138,18 @@ fn write_summary(
     write_atomically(&folder.join(SUMMARY), |out| writeln!(out, "{summary:#}"))
 }
 
+/// Whether a night made this folder.
+pub fn is_made(folder: &Path) -> bool {
+    summary(folder).is_some_and(|summary| summary["reports"].is_object())
+}
+
 /// How many lines a day's folder says that there were.
 fn lines_before(folder: &Path) -> u64 {
-    let summary = std::fs::read(folder.join(SUMMARY)).ok();
-    let summary = summary.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    summary.and_then(|summary| summary["lines"].as_u64()).unwrap_or_default()
+    summary(folder).and_then(|summary| summary["lines"].as_u64()).unwrap_or_default()
+}
+
+fn summary(folder: &Path) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(folder.join(SUMMARY)).ok()?).ok()
 }
 
 /// The numbers that sum a result up.

@@ -1,15 +1,18 @@
-//! What the store says of its days: how many events each has, and a mark that changes with them. Knows nothing of what is
+//! What the store says of its days: how many events each has, whether that is all, and a mark that changes with them. Knows nothing of what is
 //! made of them.
 
 use crate::error::Error;
 use crate::store::{Files, Store};
 use chrono::NaiveDate;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The days of a store.
 pub struct Lake {
     days: BTreeMap<NaiveDate, (u64, String)>,
+    pruned: BTreeSet<NaiveDate>,
+    /// How many lines of how many were rejected, of all that were ever read.
+    pub rejects: (u64, u64),
 }
 
 impl Lake {
@@ -23,12 +26,19 @@ impl Lake {
             let lines = files.parts.iter().map(|part| part.rows).sum();
             Some((day.date()?, (lines, mark(files))))
         });
-        Ok(Lake { days: days.collect() })
+        let pruned = manifest.pruned.iter().filter_map(|day| day.date()).collect();
+        let rejects = (manifest.counts.rejects.values().sum(), manifest.counts.lines);
+        Ok(Lake { days: days.collect(), pruned, rejects })
     }
 
     /// How many lines of the day's logs are events.
     pub fn lines(&self, day: NaiveDate) -> u64 {
         self.days.get(&day).map_or(0, |(lines, _)| *lines)
+    }
+
+    /// Whether events of the day were pruned, so that those that are left are not all.
+    pub fn is_pruned(&self, day: NaiveDate) -> bool {
+        self.pruned.contains(&day)
     }
 
     /// What changes when the day's events do; none if there is none of that day.

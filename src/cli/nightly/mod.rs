@@ -126,7 +126,9 @@ impl Night<'_> {
         let changed = |day: &NaiveDate| {
             lake.mark(*day).is_some_and(|mark| state.done.get(day).is_none_or(|known| known != mark))
         };
-        let again: Vec<NaiveDate> = self.place.days()?.into_iter().filter(changed).collect();
+        let is_ours = |day: &NaiveDate| day::is_made(&self.place.of(*day));
+        let again: Vec<NaiveDate> =
+            self.place.days()?.into_iter().filter(|day| changed(day) && is_ours(day)).collect();
         state.open.extend(again);
         for date in state.open.clone() {
             // A day that cannot be made stays open, and keeps no other from being made.
@@ -173,15 +175,20 @@ impl Night<'_> {
     }
 
     fn day(&mut self, date: NaiveDate, lake: &Lake, state: &mut State, done: &mut Done) -> Result<(), Error> {
-        match day::make(self.settings, self.place, date, lake.lines(date))? {
+        match day::make(self.settings, self.place, date, lake)? {
             Some(day) => {
                 if self.asked.contains(&date) && lake.lines(date) == 0 {
                     self.notes.push(format!("the store has no event of {date}: its reports are empty"));
                 }
                 // Lines that cannot be read have no day: the newest answers for them.
-                let (rejects, lines) = (done.account.tally.rejects(), done.account.tally.lines);
-                let rejects = (state.open.last() == Some(&date) && lines > 0).then_some((rejects, lines));
+                let read = (done.account.tally.rejects(), done.account.tally.lines);
+                let new = state.unjudged(lake.rejects, read);
+                let answers_for_them = state.open.last() == Some(&date);
+                let rejects = (answers_for_them && new.1 > 0).then_some(new);
                 let verdict = watch::ask(self.settings, lake, &day, rejects, now())?;
+                if answers_for_them {
+                    state.judged = Some(lake.rejects);
+                }
                 done.fired.extend(self.note(verdict, date, state));
                 done.days.push((date, day.changed));
                 if self.asked.contains(&date) {
@@ -189,7 +196,7 @@ impl Night<'_> {
                 }
             }
             None => self.notes.push(format!(
-                "the store has nothing of {date} any more: {} stays as it is",
+                "the store does not have all of {date} any more: {} stays as it is",
                 self.place.of(date).display()
             )),
         }

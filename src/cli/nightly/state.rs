@@ -29,6 +29,9 @@ pub struct State {
     /// Alerts that fired.
     #[serde(default)]
     pub alerts: Vec<Told>,
+    /// How many lines of how many had been rejected in all when rules were last asked about that.
+    #[serde(default)]
+    pub judged: Option<(u64, u64)>,
     /// What the last run that went well counted.
     #[serde(default)]
     pub numbers: Option<Numbers>,
@@ -58,8 +61,14 @@ impl State {
     pub fn read(path: &Path) -> Result<State, Error> {
         let wrong = |source| Error::Read { path: path.display().to_string(), source };
         let mut state = match std::fs::read(path) {
-            Ok(bytes) => serde_json::from_slice::<State>(&bytes).map_err(|error| wrong(error.into()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::default(),
+            Ok(bytes) => serde_json::from_slice::<State>(&bytes).map_err(|error| {
+                wrong(std::io::Error::other(format!(
+                    "{error}: put it back from a backup, or remove it: then days are made again, and what they tell is told again"
+                )))
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                State { judged: Some((0, 0)), ..State::default() }
+            }
             Err(error) => return Err(wrong(error)),
         };
         if state.version > VERSION {
@@ -68,6 +77,14 @@ impl State {
         state.version = VERSION;
         path.clone_into(&mut state.path);
         Ok(state)
+    }
+
+    /// How many lines of how many were rejected since rules were last asked about that, whoever read them; `all` are those that
+    /// the store counts, and `read` those that this run read.
+    pub fn unjudged(&self, all: (u64, u64), read: (u64, u64)) -> (u64, u64) {
+        // A state of an older program does not say it, and that of another store means nothing.
+        let known = self.judged.filter(|judged| judged.0 <= all.0 && judged.1 <= all.1);
+        known.map_or(read, |judged| (all.0 - judged.0, all.1 - judged.1))
     }
 
     /// Writes it, whole or not at all.
