@@ -353,7 +353,9 @@ fn scan(files: Vec<File>) -> Result<LazyFrame, Error> {
 /// The rows of Parquet files, whose names say nothing.
 fn scan_sources(sources: ScanSources) -> PolarsResult<LazyFrame> {
     let hive_options = HiveOptions { enabled: Some(false), ..HiveOptions::default() };
-    LazyFrame::scan_parquet_sources(sources, ScanArgsParquet { hive_options, ..ScanArgsParquet::default() })
+    // A path is a path, whatever is in it.
+    let args = ScanArgsParquet { hive_options, glob: false, ..ScanArgsParquet::default() };
+    LazyFrame::scan_parquet_sources(sources, args)
 }
 
 /// Rows of a row group: few, so that a query that takes some at a time takes little.
