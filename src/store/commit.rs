@@ -133,7 +133,7 @@ impl Draft {
     /// Makes this what the store holds. What fails afterwards does not undo it: the next writer repairs it.
     ///
     /// # Errors
-    /// `Error::Write`; nothing has changed then.
+    /// `Error::Write`, `Error::Locked`; nothing has changed then. `Error::Store` where an object store leaves that open.
     pub fn commit(mut self, store: &mut Store, mut manifest: Manifest) -> Result<(), Error> {
         manifest.commits = self.number;
         manifest.written_by = concat!("loganalyze ", env!("CARGO_PKG_VERSION")).to_owned();
@@ -163,18 +163,29 @@ impl Draft {
             Ok(mark) => return Ok(Some(mark)),
             Err(source) => source,
         };
-        // The answer may have been lost, and the client have tried again and met its own.
-        match place::read(path) {
+        let now = place::read(path);
+        match now {
+            // The answer may have been lost, and the client have tried again and met its own.
             Ok((now, mark)) if now == text.as_bytes() => return Ok(mark),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // Whether the files count nobody knows now; the next writer does.
-            Err(_) => self.kept = true,
+            // It was told that there is another one, which does not build on this one.
+            Ok((now, _)) if source.kind() == io::ErrorKind::AlreadyExists && !self.is_in(&now) => {
+                return Err(changed(path));
+            }
+            _ => {}
         }
-        Err(match source.kind() {
-            io::ErrorKind::AlreadyExists => changed(path),
-            _ => Error::Write { path: path.to_owned(), source },
-        })
+        // What the server has of it, it may still carry out: the files are to be there then. If it does not, the next commit
+        // is the one with their number, and the writer behind it removes them.
+        self.kept = true;
+        Err(Error::Store(format!(
+            "cannot write {}: {source}; whether it was written the next run sees: run it again",
+            path.display()
+        )))
+    }
+
+    /// Whether the text of a manifest names one of the files that were written.
+    fn is_in(&self, manifest: &[u8]) -> bool {
+        let names = self.written.iter().map(|(path, _)| name_of(path).as_bytes());
+        names.into_iter().any(|name| memchr::memmem::find(manifest, name).is_some())
     }
 
     /// Replaces the manifest, when all other files are safely on the disk.

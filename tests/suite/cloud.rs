@@ -3,9 +3,11 @@
 
 use crate::harness::{Output, folder_with, program, root, run, sample_lines, skip, stdout, text};
 use crate::invariance::DERIVED;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 /// Serves S3 on a port of its own, which it prints; then does what each line says: `put FILE KEY`, `remove KEY` or `list`.
 const SERVER: &str = r#"
@@ -91,6 +93,10 @@ impl Server {
     }
 
     fn command(&self, words: &[&str]) -> Command {
+        Server::command_at(self.port, words)
+    }
+
+    fn command_at(port: u16, words: &[&str]) -> Command {
         let mut command = program();
         command.args(words).envs([
             ("AWS_ACCESS_KEY_ID", "x"),
@@ -98,7 +104,7 @@ impl Server {
             ("AWS_REGION", "us-east-1"),
             ("AWS_ALLOW_HTTP", "true"),
         ]);
-        command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port));
+        command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
         command
     }
 
@@ -235,4 +241,60 @@ fn of_several_writers_at_once_each_wins_whole_or_not_at_all() {
     let expected = run([DERIVED, &[text(whole.path()), "--max-rejects", "100%"]].concat());
     assert!(server.stdout(&[DERIVED, &["--store", store]].concat()) == expected.stdout);
     assert_eq!(server.run(&["store", "verify", store]).code, 0);
+}
+
+/// Reads one request from a client; where it puts a manifest, the server gets it only when the client has long given up.
+fn pass_on(mut client: TcpStream, server: u16) -> std::io::Result<()> {
+    let (mut request, mut byte) = (Vec::new(), [0]);
+    while !request.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte)?;
+        request.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&request).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    client.read_exact(&mut body)?;
+    let head = head_once(&request);
+    let is_late = head.starts_with("PUT") && head.contains("manifest.json");
+    if is_late {
+        std::thread::sleep(Duration::from_secs(4));
+    }
+    let mut server = TcpStream::connect(("127.0.0.1", server))?;
+    server.write_all(&[head.as_bytes(), &body].concat())?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    if is_late { Ok(()) } else { client.write_all(&answer) }
+}
+
+/// The head of a request after which the connection is closed.
+fn head_once(request: &[u8]) -> String {
+    String::from_utf8_lossy(request).replacen("\r\n", "\r\nConnection: close\r\n", 1)
+}
+
+#[test]
+fn a_manifest_that_the_server_takes_when_nobody_waits_any_more_finds_its_files() {
+    let Some(mut server) = Server::start() else { return };
+    let lines = sample_lines();
+    let store = "s3://shop/late";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, behind) = (listener.local_addr().unwrap().port(), server.port);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            std::thread::spawn(move || pass_on(client.unwrap(), behind));
+        }
+    });
+    for end in [700, 900] {
+        let logs = folder_with(&[("user_activity.log", &lines[..end].concat())]);
+        server.put(&logs.path().join("user_activity.log"), "late/user_activity.log");
+        let words = ["ingest", "s3://shop/late", "--store", store, "--max-rejects", "100%"];
+        let given_up = Server::command_at(port, &words).env("AWS_TIMEOUT", "2s").output().unwrap();
+        let said = String::from_utf8_lossy(&given_up.stderr);
+        assert!(given_up.status.code() == Some(1) && said.contains("the next run sees"), "{said}");
+        std::thread::sleep(Duration::from_secs(4));
+        assert_eq!(server.run(&["store", "verify", store]).code, 0);
+        let again = server.run(&words);
+        assert!(again.stderr.contains("0 new events"), "{}", again.stderr);
+        let whole = stdout([DERIVED, &[text(logs.path()), "--max-rejects", "100%"]].concat());
+        assert!(server.stdout(&[DERIVED, &["--store", store]].concat()) == whole);
+    }
 }
