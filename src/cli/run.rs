@@ -198,7 +198,7 @@ pub fn answers(
     let cut = cut(&questions, options, zone)?;
     let hull = cut.hull()?;
     let limit = limit(&questions, options)?;
-    let store = options.store.as_deref().map(Store::open).transpose()?;
+    let mut store = options.store.as_deref().map(Store::open).transpose()?;
     let mut files = match store {
         Some(_) => of_store(options, &mut questions)?,
         None => inputs(options, &mut questions)?,
@@ -210,20 +210,19 @@ pub fn answers(
         questions.iter().for_each(|question| say(explanation(question).trim_end_matches('\n')));
     }
     let begin = Instant::now();
-    let mut scan = Scan { options, zone, cut, hull, limit, span, store };
+    let scan = Scan { options, zone, cut, hull, limit, span };
     let mut tries = 0;
     let (mut account, loaded, results) = loop {
-        match scan.results(&files, &questions) {
-            Ok(results) => break results,
+        let read = match &mut store {
+            Some(store) => store.ask(|store| scan.results(&files, &questions, Some(store))),
+            None => scan.results(&files, &questions, None),
+        };
+        match read {
             Err(error) if is_replaced(&error) && tries < TRIES && !files.has_streams() => {
                 tries += 1;
                 files = inputs(options, &mut questions)?;
             }
-            // Files that a run has just replaced are gone; those that took their places are there.
-            Err(error) => match scan.store.as_ref().map(Store::newer).transpose()?.flatten() {
-                None => return Err(error),
-                newer => scan.store = newer,
-            },
+            read => break read?,
         }
     };
     account.seconds = begin.elapsed().as_secs_f64();
@@ -257,21 +256,21 @@ struct Scan<'a> {
     limit: Limit,
     /// Whether it is asked when the first and the last event happened.
     span: bool,
-    /// Where user activity is read from, if not from files.
-    store: Option<Store>,
 }
 
 impl Scan<'_> {
-    /// What became of the lines, what was read, and what that says to each question.
+    /// What became of the lines, what was read, and what that says to each question; user activity is that of the store, if there
+    /// is one.
     fn results(
         &self,
         files: &Found,
         questions: &[Question],
+        store: Option<&Store>,
     ) -> Result<(Account, Both, Vec<answer::Rows>), Error> {
         let mut account = Account::default();
         let (of_system, of_activity): (Vec<&Question>, Vec<&Question>) =
             questions.iter().partition(|question| question.is_of_system_logs());
-        let activity = self.activity(&files.activity, &of_activity, &mut account)?;
+        let activity = self.activity(&files.activity, &of_activity, store, &mut account)?;
         let system = self.system(&files.system, &of_system, &mut account)?;
         let loaded = [activity, system];
         let results = evaluate_all(&asked(questions, &loaded))?;
@@ -283,6 +282,7 @@ impl Scan<'_> {
         &self,
         files: &[LogFile],
         questions: &[&Question],
+        store: Option<&Store>,
         account: &mut Account,
     ) -> Result<Option<Loaded>, Error> {
         if questions.is_empty() {
@@ -324,7 +324,7 @@ impl Scan<'_> {
             quality,
             span: *span,
         };
-        match &self.store {
+        match store {
             Some(store) => load_store::load(options, &plan, store, account).map(Some),
             None => load::load(options, &plan, account).map(Some),
         }

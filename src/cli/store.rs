@@ -78,7 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     let Some(folder) = matches.get_one::<PathBuf>("store") else { return Ok(2) };
     match name {
         "info" => return info(&Store::open(folder)?, matches),
-        "verify" => return Ok(verify(&Store::open(folder)?)),
+        "verify" => return verify(Store::open(folder)?),
         "compact" => {
             let mut writer = writer(folder)?;
             let days = writer.compact()?.len();
@@ -144,8 +144,15 @@ fn info(store: &Store, matches: &ArgMatches) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn verify(store: &Store) -> u8 {
-    let wrong = store.verify();
+fn verify(mut store: Store) -> Result<u8, Error> {
+    let mut wrong = Vec::new();
+    let verified = store.ask(|store| {
+        wrong = store.verify();
+        if wrong.is_empty() { Ok(()) } else { Err(Error::Store(wrong.join("\n"))) }
+    });
+    if wrong.is_empty() {
+        verified?;
+    }
     wrong.iter().for_each(|line| _ = writeln!(std::io::stdout(), "{}", crate::sink::visible(line)));
     let manifest = &store.manifest;
     let held = format!(
@@ -156,14 +163,14 @@ fn verify(store: &Store) -> u8 {
     );
     if wrong.is_empty() {
         say(&format!("{}: {held}, all as they were written", store.folder.display()));
-        return 0;
+        return Ok(0);
     }
     say(&format!(
         "{}: {held}; {} wrong: put the files back from a backup, or ingest the logs into a new store",
         store.folder.display(),
         number(wrong.len() as u64, "thing")
     ));
-    1
+    Ok(1)
 }
 
 /// The first day that is kept of so much time (microseconds), back from the last event, or from today if that is said to be of
@@ -207,8 +214,11 @@ fn forget(folder: &std::path::Path, matches: &ArgMatches) -> Result<(), Error> {
         return Err(Error::Usage("name whom to forget: --user ID, --visitor HASH".into()));
     }
     let dry = matches.get_flag("dry-run");
-    let removed =
-        if dry { Store::open(folder)?.find_persons(&forget)? } else { writer(folder)?.forget(&forget)? };
+    let removed = if dry {
+        Store::open(folder)?.ask(|store| store.find_persons(&forget))?
+    } else {
+        writer(folder)?.forget(&forget)?
+    };
     say_removed(folder, &removed, dry);
     Ok(())
 }

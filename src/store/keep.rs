@@ -234,6 +234,9 @@ fn by_day(theirs: &[(Day, usize, Vec<bool>)]) -> Vec<Found> {
     found
 }
 
+/// What is said of a file that is not there.
+pub(super) const GONE: &str = "it is gone";
+
 /// What is wrong with a file.
 fn check(path: &Path, part: &Part) -> Option<String> {
     let wrong = |why: String| Some(format!("{}: {why}", path.display()));
@@ -250,7 +253,7 @@ fn check(path: &Path, part: &Part) -> Option<String> {
         }
     });
     match hashed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => wrong("it is gone".into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => wrong(GONE.into()),
         Err(error) => wrong(error.to_string()),
         Ok((_, bytes)) if bytes != part.bytes => wrong(format!("it has {bytes} bytes, not {}", part.bytes)),
         Ok((hash, _)) if hash != part.checksum => wrong("its bytes are not those that were written".into()),

@@ -75,6 +75,26 @@ impl Store {
         Ok((now.manifest.commits != self.manifest.commits).then_some(now))
     }
 
+    /// What this says of the store, asked again where another run replaces files meanwhile, or gives them their own names.
+    ///
+    /// # Errors
+    /// Its own, where that is not why; as [`Store::open`].
+    pub fn ask<T>(&mut self, mut question: impl FnMut(&Store) -> Result<T, Error>) -> Result<T, Error> {
+        let mut again = true;
+        loop {
+            let error = match question(self) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match self.newer()? {
+                Some(newer) => *self = newer,
+                // It may be there under its own name, which it gets behind the commit.
+                None if again && is_of_missing(&error) => again = false,
+                None => return Err(error),
+            }
+        }
+    }
+
     /// The store in this folder, if there is one.
     fn find(folder: &Path) -> Result<Option<Store>, Error> {
         let path = folder.join(MANIFEST);
@@ -146,6 +166,12 @@ pub fn pieces(path: &Path) -> Result<Vec<usize>, Error> {
 pub fn read_piece(path: &Path, names: &[&'static str], piece: usize) -> Result<Events, Error> {
     let read = |file| part::read_group(file, names, piece);
     File::open(path).and_then(read).map_err(|source| unreadable(path, &source))
+}
+
+/// Whether an error is of a file that is not there, whoever found that out.
+fn is_of_missing(error: &Error) -> bool {
+    let text = error.to_string();
+    text.contains("os error 2)") || text.contains(keep::GONE)
 }
 
 fn unreadable(path: &Path, source: &io::Error) -> Error {
