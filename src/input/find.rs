@@ -65,7 +65,7 @@ pub(super) struct Search {
     pub(super) logs: Logs,
     pub(super) found: Found,
     /// Files in folders that may be logs, although they are not called so.
-    aside: Vec<String>,
+    pub(super) aside: Vec<String>,
     seen: HashMap<FileId, PathBuf>,
 }
 
@@ -193,49 +193,6 @@ impl Search {
 
     pub(super) fn files(&mut self, logs: Logs) -> &mut Vec<LogFile> {
         if logs == Logs::System { &mut self.found.system } else { &mut self.found.activity }
-    }
-
-    fn tell_of_unread(&mut self) {
-        let unread: Vec<&str> =
-            self.aside.iter().map(String::as_str).filter(|name| !self.found.holds(name)).collect();
-        let (are, them) = match unread.len() {
-            0 => return,
-            1 => ("1 file is".to_owned(), "it"),
-            count => (format!("{count} files are"), "them"),
-        };
-        let more = if unread.len() > 3 { ", …" } else { "" };
-        let names = unread[..unread.len().min(3)].join(", ");
-        let note =
-            format!("{are} left aside, not called like a log: {names}{more}; name {them} to read {them}");
-        self.found.notes.push(note);
-    }
-
-    fn leave_others_aside(&mut self) {
-        let Found { activity, system, notes, missing, .. } = &mut self.found;
-        let (asked, others) = match self.logs {
-            Logs::Activity => (activity, system),
-            Logs::System => (system, activity),
-            Logs::Both => return,
-        };
-        let (s, they_hold) = if others.len() == 1 { ("", "it holds") } else { ("s", "they hold") };
-        let note = match (self.logs, others.len()) {
-            (_, 0) => return,
-            (Logs::System, aside) => {
-                format!("{aside} other log{s} left aside: system logs are called app*.log")
-            }
-            (_, aside) => {
-                format!("{aside} system log{s} (app*.log) left aside: {they_hold} no user activity")
-            }
-        };
-        others.clear();
-        if asked.is_empty() {
-            let why = "nothing else to read";
-            missing.push(format!(
-                "{why}: {note}; what is called otherwise can be read as - from standard input"
-            ));
-        } else {
-            notes.push(note);
-        }
     }
 }
 
@@ -445,16 +402,6 @@ mod tests {
         assert_eq!(look(&dir, &[""]).unwrap().1, left_out[1..]);
         let found = find(&["/dev/null".to_owned()], Logs::Activity).unwrap();
         assert_eq!((&*found.activity[0].name, found.activity[0].bytes), ("/dev/null", None));
-    }
-
-    #[test]
-    fn one_argument_without_a_file_hides_no_other() {
-        let dir = folder(&["x.log", "empty/README.md"]);
-        let inputs = ["none.log", "x.log", "empty"].map(|name| format!("{}/{name}", dir.path().display()));
-        let found = find(&inputs, Logs::Activity).unwrap();
-        assert_eq!((found.activity.len(), found.missing.len()), (1, 2));
-        let found = found.complete(true).unwrap();
-        assert_eq!((found.activity.len(), found.notes.len()), (1, 2));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //!
 //! A line is anything that ends in `\n`. What is in it, and who asks, is not known here.
 
+mod aside;
 mod decompress;
+mod end;
 mod find;
 mod identity;
 mod missing;
@@ -17,10 +19,11 @@ use crate::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+pub use end::End;
 pub use find::find;
 pub use identity::is_blank;
 pub use probe::{Probe, Stat, around, probe};
-pub use source::{Chunk, End, SHOWN_BYTES, Source};
+pub use source::{Chunk, SHOWN_BYTES, Source};
 
 /// One file (or standard input) that will be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -126,5 +129,49 @@ impl Found {
     /// Whether a file of this name is to be read.
     pub fn holds(&self, name: &str) -> bool {
         self.activity.iter().chain(&self.system).any(|file| file.name == name)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_the_one_that_was_found_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let found = || {
+            std::fs::write(&path, "a line\n".repeat(5000)).unwrap();
+            let found = find(&[path.display().to_string()], Logs::Activity);
+            found.unwrap().activity.remove(0)
+        };
+        let open = |file: &LogFile| Source::open(file, 1 << 10, 1 << 10);
+        let file = found();
+        assert!(open(&file).is_ok());
+        std::fs::rename(&path, folder.path().join("x.log.1")).unwrap();
+        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
+        std::fs::write(&path, "a line\n".repeat(6000)).unwrap();
+        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
+        let (file, mut buffer) = (found(), Vec::new());
+        let mut source = open(&file).unwrap();
+        source.next_chunk(&mut buffer).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(5000).unwrap();
+        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
+        let end = std::iter::repeat_with(|| source.next_chunk(&mut buffer))
+            .find(|read| !matches!(read, Ok(Some(_))));
+        assert!(end.unwrap().is_err_and(|error| is_replaced(&error)));
+    }
+
+    #[test]
+    fn one_argument_without_a_file_hides_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x.log"), "x\n").unwrap();
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        let inputs = ["none.log", "x.log", "empty"].map(|name| format!("{}/{name}", dir.path().display()));
+        let found = find(&inputs, Logs::Activity).unwrap();
+        assert_eq!((found.activity.len(), found.missing.len()), (1, 2));
+        let found = found.complete(true).unwrap();
+        assert_eq!((found.activity.len(), found.notes.len()), (1, 2));
     }
 }

@@ -3,10 +3,7 @@
 //! Knows nothing of which files were met before.
 
 use super::decompress::Steps;
-use super::{
-    LogFile, Replaced,
-    source::{KNOWN_BYTES as BYTES, fill},
-};
+use super::{LogFile, Replaced, end::KNOWN_BYTES as BYTES, source::fill};
 use crate::cloud;
 use crate::error::Error;
 use std::fs::File;

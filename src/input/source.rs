@@ -15,14 +15,12 @@ use memchr::{memchr, memrchr};
 use super::{
     LogFile, Replaced,
     decompress::{Steps, Text},
+    end::{End, KNOWN_BYTES},
 };
 use crate::error::Error;
 
 /// How much of a line longer than allowed is kept, to show it.
 pub const SHOWN_BYTES: usize = 64 << 10;
-
-/// How much text before a place a file is known by.
-pub const KNOWN_BYTES: usize = 4 << 10;
 
 const STEPS: Steps = Steps { compressed: 256 << 10, text: 64 << 10 };
 
@@ -37,26 +35,6 @@ pub struct Chunk {
     pub discarded: u64,
     /// Whether the file may still be written to: see [`super::Part::grows`].
     pub grows: bool,
-}
-
-/// A place in a text, and what is before it.
-#[derive(Debug, Clone, Default)]
-pub struct End {
-    /// Of the text's first byte behind it.
-    pub place: u64,
-    /// Up to [`KNOWN_BYTES`]; nothing behind a line that was cut off.
-    pub before: Vec<u8>,
-}
-
-impl End {
-    fn go_on(mut self, text: &[u8]) -> End {
-        let new = &text[text.len().saturating_sub(KNOWN_BYTES)..];
-        let surplus = (self.before.len() + new.len()).saturating_sub(KNOWN_BYTES);
-        self.before.drain(..surplus);
-        self.before.extend_from_slice(new);
-        self.place += text.len() as u64;
-        self
-    }
 }
 
 /// One open file that gives chunks of whole lines.
@@ -251,7 +229,6 @@ mod tests {
     use std::{io::Write, path::Path};
 
     use super::*;
-    use crate::input::is_replaced;
 
     /// Offset, text and number of bytes thrown away.
     type Line = (u64, Vec<u8>, u64);
@@ -369,32 +346,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_file_that_is_not_the_one_that_was_found_is_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.log");
-        let found = || {
-            std::fs::write(&path, sample(5000)).unwrap();
-            let found = crate::input::find(&[path.display().to_string()], crate::input::Logs::Activity);
-            found.unwrap().activity.remove(0)
-        };
-        let open = |file: &LogFile| Source::open(file, 1 << 10, 1 << 10);
-        let file = found();
-        assert!(open(&file).is_ok());
-        std::fs::rename(&path, folder.path().join("x.log.1")).unwrap();
-        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
-        std::fs::write(&path, sample(6000)).unwrap();
-        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
-        let (file, mut buffer) = (found(), Vec::new());
-        let mut source = open(&file).unwrap();
-        source.next_chunk(&mut buffer).unwrap();
-        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(5000).unwrap();
-        assert!(open(&file).is_err_and(|error| is_replaced(&error)));
-        let end = std::iter::repeat_with(|| source.next_chunk(&mut buffer))
-            .find(|read| !matches!(read, Ok(Some(_))));
-        assert!(end.unwrap().is_err_and(|error| is_replaced(&error)));
     }
 
     #[test]
