@@ -141,7 +141,8 @@ pub fn number(left: &Left, result: &DataFrame) -> PolarsResult<Option<f64>> {
     Ok(match left {
         Left::Rows => Some(result.height() as f64),
         Left::Lines => numbers("lines")?.first().copied(),
-        Left::Sum(name) => Some(numbers(name)?.iter().sum()),
+        // A sum of nothing is -0 otherwise.
+        Left::Sum(name) => Some(numbers(name)?.iter().sum::<f64>() + 0.0),
         Left::Max(name) => numbers(name)?.into_iter().reduce(f64::max),
         Left::Min(name) => numbers(name)?.into_iter().reduce(f64::min),
         Left::Column(_) | Left::Rejects => None,
@@ -248,5 +249,7 @@ mod tests {
         };
         assert!(!ask("any") && !ask("n > 0") && !ask("max(n) < 5"));
         assert!(ask("rows = 0") && ask("sum(n) < 1"));
+        let sum = number(&Left::Sum("n".into()), &frame).unwrap().unwrap();
+        assert!(sum.is_sign_positive());
     }
 }

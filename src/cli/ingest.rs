@@ -76,6 +76,7 @@ pub fn command() -> Command {
     for option in unused {
         command = command.mut_arg(option, |arg| arg.hide(true));
     }
+    let command = command.mut_arg("inputs", |arg| arg.help("Log files, folders, globs (quoted or not)"));
     let command = command.mut_arg("max_rejects", |arg| {
         arg.help("The most of the new lines that may be rejected, as a number or a percentage; without this 10%, but nine at least")
     });
@@ -150,6 +151,12 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
     if options.hash_pii {
         return Err(Error::Usage(
             "a store keeps events as they are, without secrets: give --hash-pii to the reports that read it"
+                .into(),
+        ));
+    }
+    if plan.inputs.iter().any(|input| input == "-") {
+        return Err(Error::Usage(
+            "standard input cannot be known again, and would be stored once more by a repeat: name log files or folders"
                 .into(),
         ));
     }
