@@ -21,7 +21,7 @@ pub enum Error {
         source: io::Error,
     },
     /// An output that cannot be written; whatever was there before is still there.
-    #[error("cannot write {}: {source}; nothing was changed there", path.display())]
+    #[error("cannot write {}: {source}; what is there stays as it was", path.display())]
     Write {
         /// The file that was to be written.
         path: PathBuf,

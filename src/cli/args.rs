@@ -135,7 +135,11 @@ fn count(text: &str) -> Result<usize, &'static str> {
 /// The most threads: more than cores help nobody, and the system has none to give away.
 const THREADS: usize = 1024;
 
-fn threads(text: &str) -> Result<std::num::NonZeroUsize, String> {
+/// A number of threads.
+///
+/// # Errors
+/// What to write instead.
+pub fn threads(text: &str) -> Result<std::num::NonZeroUsize, String> {
     let number = text.parse().ok().filter(|number: &std::num::NonZeroUsize| number.get() <= THREADS);
     number.ok_or_else(|| format!("write a whole number from 1 to {THREADS}"))
 }

@@ -1,7 +1,7 @@
 //! What the configuration means: its texts become what the job works with, and what cannot be is said with its place.
 
 use super::account::Limit;
-use super::args::{Common, leak};
+use super::args::{Common, leak, threads};
 use super::say::note;
 use super::{memory, times};
 use crate::alert::{Channel, Form, Mail, Rule, When, address};
@@ -252,6 +252,9 @@ fn options(config: &Config) -> Result<Common, Error> {
     checked(config, "gap", |gap| report::duration(gap).map(|_| ()))?;
     checked(config, "memory_limit", |limit| memory::size(limit).map(|_| ()))?;
     checked(config, "max_rejects", |limit| Limit::parse(limit).map(|_| ()))?;
+    if let Some(set) = config.get("threads") {
+        threads(&set.value.to_string()).map_err(|why| set.wrong(why))?;
+    }
     let hash = config.get("hash_pii").filter(|set| set.is_on());
     if let Some(hash) =
         hash.filter(|_| std::env::var_os("LOGANALYZE_PII_KEY").is_none_or(|key| key.is_empty()))
