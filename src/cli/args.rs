@@ -2,7 +2,7 @@
 
 use super::account::{Limit, USUAL};
 use super::run_file::{self, QueryFile};
-use super::{compare, config, events, funnel_words, ingest, init, nightly, sql, store};
+use super::{compare, config, events, funnel_words, ingest, init, nightly, quality, sql, store};
 use crate::error::Error;
 use crate::report::{self, Header, Param, ParamType, Report, ResultColumn};
 use crate::sink::Format;
@@ -208,7 +208,8 @@ pub fn command(words: &[OsString], file: Option<&QueryFile>) -> Result<Command, 
     let of_reports = [report_set_command(&reports), compare::command(compared, file, words.get(2))];
     let of_rows = [events::command(), sql::command(), run_file::command(file)];
     command = command.subcommands(of_reports).subcommands(of_rows);
-    command = command.subcommands([schema_command(), quality_command(), ingest::command(), store::command()]);
+    command =
+        command.subcommands([schema_command(), quality::command(), ingest::command(), store::command()]);
     command = command.subcommands([nightly::command(), config::command(), init::command()]);
     let catalogue = catalogue(&command, &reports);
     Ok(command.help_template(format!(
@@ -408,25 +409,6 @@ fn network(text: &str) -> Result<IpNet, &'static str> {
     text.parse()
         .or_else(|_| one())
         .map_err(|_| "write a network as 10.0.0.0/8 or 2001:db8::/32, an address as it is")
-}
-
-fn quality_command() -> Command {
-    let command = Command::new("quality").after_help(
-        "Columns:\n  \
-         file               text       the log, as it was found\n  \
-         lines              bigint     its lines = events + rejects + blank\n  \
-         events             bigint     lines that are events\n  \
-         rejects            bigint     lines that are no JSON object\n  \
-         blank              bigint     lines of nothing but white space\n  \
-         reject_reasons     text       why, and how often\n  \
-         ids_out_of_range   bigint     ids beyond 64 bits, null in their events\n  \
-         paired_lines       bigint     requests whose action has a line of its own\n  \
-         first_seen         timestamp  the earliest event\n  \
-         last_seen          timestamp  the latest event\n  \
-         gaps               bigint     times of more than an hour without an event between these\n\n\
-         Example: loganalyze quality sample_logs",
-    );
-    with_common(command, "what became of the lines, a row a file")
 }
 
 fn schema_command() -> Command {

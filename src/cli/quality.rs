@@ -1,12 +1,34 @@
 //! `quality`: a row a file. Not SQL: it is about lines, and the lines that are no events are in no relation.
 
+use super::args::with_common;
 use crate::error::Error;
 use crate::events::Events;
 use crate::scan::FileScan;
 use crate::scan::reject::{Reason, Tally};
 use crate::scan::time::SECOND;
+use clap::Command;
 use polars::prelude::*;
 use std::collections::BTreeMap;
+
+/// The words of `quality`.
+pub fn command() -> Command {
+    let command = Command::new("quality").after_help(
+        "Columns:\n  \
+         file               text       the log, as it was found\n  \
+         lines              bigint     its lines = events + rejects + blank\n  \
+         events             bigint     lines that are events\n  \
+         rejects            bigint     lines that are no JSON object\n  \
+         blank              bigint     lines of nothing but white space\n  \
+         reject_reasons     text       why, and how often\n  \
+         ids_out_of_range   bigint     ids beyond 64 bits, null in their events\n  \
+         paired_lines       bigint     requests whose action has a line of its own\n  \
+         first_seen         timestamp  the earliest event\n  \
+         last_seen          timestamp  the latest event\n  \
+         gaps               bigint     times of more than an hour without an event between these\n\n\
+         Example: loganalyze quality sample_logs",
+    );
+    with_common(command, "what became of the lines, a row a file")
+}
 
 /// The columns that `quality` reads besides those that every line is checked for.
 pub const SOURCES: [&str; 2] = ["timestamp", "paired"];

@@ -253,7 +253,7 @@ fn options(config: &Config) -> Result<Common, Error> {
     checked(config, "memory_limit", |limit| memory::size(limit).map(|_| ()))?;
     checked(config, "max_rejects", |limit| Limit::parse(limit).map(|_| ()))?;
     if let Some(set) = config.get("threads") {
-        threads(&set.value.to_string()).map_err(|why| set.wrong(why))?;
+        threads(&set.value.to_string()).map_err(|why| set.wrong(&why))?;
     }
     let hash = config.get("hash_pii").filter(|set| set.is_on());
     if let Some(hash) =

@@ -104,7 +104,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_was_perhaps_meant() {
         ("keep = '5h'", "line 4", "less than a day"),
         ("max_rejects = 'many'", "line 4", "10%"),
         ("memory_limit = '1 potato'", "line 4", "512MB"),
-        ("threads = 0", "line 4", "from 1 up"),
+        ("threads = 0", "line 4", "from 1 to 1024"),
         ("metrics = 'metrics.txt'", "line 4", ".prom"),
         ("hash_pii = true", "line 4", "$LOGANALYZE_PII_KEY"),
         ("[notify.webhook]\nform = 'slack'", "line 5", "notify.webhook.url"),
