@@ -90,8 +90,8 @@ impl Loaded {
 /// Reads the logs and adds what became of their lines to the account.
 ///
 /// Which of several requests are paired may be told only by what is not read. They are so rare, and all of it takes so much
-/// longer to read, that it is read only when there are such requests: again, from the beginning. A stream is there once, and
-/// the order of its lines is what decides.
+/// longer to read, that it is read only when there are such requests: again, from the beginning. A stream is there once: what
+/// was read of it decides.
 ///
 /// # Errors
 /// A file that cannot be read, too many rejects, no room for temporary files.

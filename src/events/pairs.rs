@@ -35,8 +35,9 @@ pub fn pairs(events: &Events, clients: &[u32]) -> Pairs {
     actions.par_sort_unstable();
     let is_read = LINE.names().all(|name| events.columns.contains_key(name));
     requests.par_sort_unstable_by(|a, b| {
-        let contents = || if is_read { by_content(events, a.3, b.3) } else { Ordering::Equal };
-        by_times(events, a, b).then_with(contents).then_with(|| by_place(events, a.3, b.3))
+        by_times(events, a, b)
+            .then_with(|| by_content(events, a.3, b.3))
+            .then_with(|| by_place(events, a.3, b.3))
     });
     let actions = actions.as_slice();
     let found: Vec<Vec<usize>> = requests
@@ -101,7 +102,7 @@ fn by_times(events: &Events, a: &Request, b: &Request) -> Ordering {
     (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)).then_with(took)
 }
 
-/// Compares two rows by all that their lines say. Rows that are equal in it are alike to every query.
+/// Compares two rows by what was read of their lines. Rows that are equal in all of it are alike to every query.
 fn by_content(events: &Events, a: usize, b: usize) -> Ordering {
     let columns = LINE.names().filter_map(|name| events.columns.get(name));
     columns.map(|column| column.compare(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
