@@ -141,7 +141,8 @@ impl Known {
                 }
             };
             if source.tail.as_ref().is_some_and(|tail| !ends(&before, tail)) {
-                if source.name == file.name || source.stat.id == probe.stat.id {
+                // An inode says nothing here: that of a log that is gone may be another's by now.
+                if source.name == file.name {
                     edited = edited.or(Some((source, "its text is another one than when it was read")));
                 }
                 continue;
