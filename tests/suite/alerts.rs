@@ -337,7 +337,7 @@ fn who_watches_rejects_is_told_of_those_that_ended_the_run() {
 #[test]
 fn who_watches_rejects_is_told_of_lines_that_another_run_read() {
     let job = job("[[alert]]\nname = 'broken'\nwhen = 'rejects > 1%'");
-    std::fs::write(job.path("logs/user_activity-broken.log"), "broken\n".repeat(600)).unwrap();
+    std::fs::write(job.path("logs/user_activity-broken.log"), "broken\n".repeat(150)).unwrap();
     let ingest = ["ingest", text(&job.path("logs")), "--store", text(&job.path("lake"))].map(str::to_owned);
     assert_eq!(run(&ingest).code, 0);
     // The day that answers for them cannot be made yet.

@@ -237,7 +237,7 @@ fn where_no_store_can_be_it_says_so() {
     let both = run(["event-counts", text(&file), "--store", text(logs.path())]);
     assert!(both.code != 0, "{}", both.stderr);
     let stdin = run(["ingest", "-", "--store", text(&logs.path().join("lake"))]);
-    assert_eq!(stdin.code, 1);
+    assert_eq!(stdin.code, 2);
     assert!(stdin.stderr.contains("standard input cannot be known again"), "{}", stdin.stderr);
 }
 
