@@ -32,6 +32,15 @@ fn is_done(output: &crate::harness::Output) -> bool {
     output.code == 0
 }
 
+/// Says that all is done, also when a test fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Does something while logs rotate every so many milliseconds; `first` is done before each rotation.
 fn while_they_rotate(logs: &Path, every: u64, first: impl Fn() + Sync, work: impl Fn()) {
     let done = AtomicBool::new(false);
@@ -43,8 +52,8 @@ fn while_they_rotate(logs: &Path, every: u64, first: impl Fn() + Sync, work: imp
                 rotate(logs);
             }
         });
+        let _done = Done(&done);
         work();
-        done.store(true, Ordering::Relaxed);
     });
 }
 
