@@ -5,7 +5,8 @@
 use super::syntax::{is_named, parsed, text, value};
 use crate::events::Events;
 use crate::events::column::{Column, Values};
-use crate::report::columns_of;
+use crate::report::columns_within;
+use crate::schema::EVENTS;
 use sqlparser::ast::{
     BinaryOperator, Expr, ObjectName, Select, TableFactor, UnaryOperator, Value, Visit, Visitor,
 };
@@ -34,7 +35,7 @@ impl Seen {
 
     /// The columns that tell which these are.
     pub fn columns(&self) -> Vec<&'static str> {
-        self.conditions.iter().flat_map(|condition| columns_of(&condition.to_string())).collect()
+        self.conditions.iter().flat_map(|condition| columns_within(&EVENTS, &condition.to_string())).collect()
     }
 
     /// A value for each event, whether it may be looked at; `None` if all may.
@@ -195,6 +196,14 @@ mod tests {
         Some(
             (0..events.rows).filter(|&row| rows[row]).map(|row| named.get(row).unwrap().to_owned()).collect(),
         )
+    }
+
+    #[test]
+    fn what_tells_which_these_are_is_what_the_conditions_name() {
+        let sql =
+            "SELECT page, COUNT(*) AS n FROM events WHERE event_type = 'view' AND NOT paired GROUP BY page";
+        let seen = Seen::by([sql].into_iter(), "events").unwrap();
+        assert_eq!(seen.columns(), ["event_type", "paired"]);
     }
 
     /// The rows for which the condition holds, as Polars finds them.

@@ -15,7 +15,7 @@ pub use funnel::{Entity, Entry, Funnel, LEFT, Step};
 pub use header::{Header, ResultColumn, parse};
 pub use params::{Param, ParamType, duration, marked};
 pub use statements::{Query, queries, statements};
-pub use words::{columns_of, relation_of, with_comments_removed};
+pub use words::{columns_of, columns_within, relation_of, with_comments_removed};
 
 use crate::error::{Error, did_you_mean};
 

@@ -33,12 +33,18 @@ pub fn relation_of(sql: &str) -> Result<&'static Relation, Error> {
 
 /// The columns of its relation that occur in this SQL; all of them where it says `*` for a list of columns.
 pub fn columns_of(sql: &str) -> Vec<&'static str> {
-    let names = relation_of(sql).unwrap_or(&EVENTS).columns.iter().map(|column| column.name);
-    let sql = with_comments_removed(sql);
-    if selects_all(&sql) {
-        return names.collect();
+    let relation = relation_of(sql).unwrap_or(&EVENTS);
+    if selects_all(&with_comments_removed(sql)) {
+        return relation.columns.iter().map(|column| column.name).collect();
     }
-    let words: Vec<String> = words(&sql).map(str::to_lowercase).collect();
+    columns_within(relation, sql)
+}
+
+/// The columns of a relation that occur in this part of SQL, which lists none.
+pub fn columns_within(relation: &Relation, part: &str) -> Vec<&'static str> {
+    let part = with_comments_removed(part);
+    let words: Vec<String> = words(&part).map(str::to_lowercase).collect();
+    let names = relation.columns.iter().map(|column| column.name);
     names.filter(|name| words.iter().any(|word| word == name)).collect()
 }
 
@@ -163,5 +169,6 @@ mod tests {
             assert_eq!(columns_of(all).len(), COLUMNS.len(), "{all}");
         }
         assert_eq!(columns_of("SELECT level, path FROM app_events"), ["level"]);
+        assert_eq!(columns_within(&EVENTS, "event_type IN ('view') AND columns > 1"), ["event_type"]);
     }
 }
