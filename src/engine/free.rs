@@ -32,6 +32,13 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
         Some(Statement::Query(query)) => plain(query),
         _ => false,
     };
+    if let Some(Statement::Query(query)) = statements.last()
+        && let Some(order) = nameless_order(query)
+    {
+        return Err(Error::Query(format!(
+            "the SQL cannot be run: ORDER BY {order} needs a name: add {order} AS n to what is selected, and order by n"
+        )));
+    }
     changed |= make_exact(&mut statements);
     let text = || statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(";\n");
     match changed.then(text).map(|changed| (dry_run(&changed), changed)) {
@@ -70,6 +77,12 @@ fn plain(query: &mut Query) -> bool {
         }
     }
     changed
+}
+
+/// The aggregate that rows are sorted by, although it is not among what they show: Polars has no place for it then.
+fn nameless_order(query: &Query) -> Option<&Expr> {
+    let OrderByKind::Expressions(orders) = &query.order_by.as_ref()?.kind else { return None };
+    orders.iter().map(|order| &order.expr).find(|expression| has_aggregate(*expression))
 }
 
 /// Names what is neither a column nor named; whether there was any.
@@ -193,6 +206,7 @@ mod tests {
             ("SELECT page, LAG(COUNT(*)) OVER (ORDER BY page) FROM events GROUP BY page", "WITH groups"),
             ("SELECT page, SUM(1) AS n FROM events GROUP BY page", "COUNT(*) counts rows"),
             ("SELECT MAX('x') AS n FROM events", "aggregate of a constant"),
+            ("SELECT page FROM events GROUP BY page ORDER BY COUNT(*) DESC", "add COUNT(*) AS n"),
             ("SELECT SUBSTR(page, -3) AS s FROM events", "RIGHT(page, n)"),
             ("SELECT page FROM events WHERE SUBSTR(page, 0, 3) = '/'", "RIGHT(page, n)"),
             ("SELECT page FROM events WHERE EXISTS (SELECT 1 FROM events)", "write IN"),
