@@ -14,6 +14,8 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod input;
+pub mod lock;
+pub mod parquet_files;
 pub mod report;
 pub mod scan;
 pub mod schema;

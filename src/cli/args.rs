@@ -3,6 +3,7 @@
 use super::account::{Limit, USUAL};
 use super::run_file::{self, QueryFile};
 use super::{compare, config, events, funnel_words, ingest, init, nightly, quality, sql, store};
+use crate::config::{MEMORY, ZONE};
 use crate::error::Error;
 use crate::report::{self, Header, Param, ParamType, Report, ResultColumn};
 use crate::sink::Format;
@@ -33,9 +34,9 @@ pub struct Common {
     #[arg(
         long,
         value_name = "ZONE",
-        default_value = "Asia/Seoul",
+        default_value = ZONE,
         env = "LOGANALYZE_TZ",
-        value_parser = |text: &str| unless_empty(text, "Asia/Seoul"),
+        value_parser = |text: &str| unless_empty(text, ZONE),
         help_heading = "What to read"
     )]
     pub tz: String,
@@ -108,9 +109,9 @@ pub struct Common {
     #[arg(
         long,
         value_name = "SIZE",
-        default_value = "1GB",
+        default_value = MEMORY,
         env = "LOGANALYZE_MEMORY_LIMIT",
-        value_parser = |text: &str| unless_empty(text, "1GB"),
+        value_parser = |text: &str| unless_empty(text, MEMORY),
         help_heading = "Running"
     )]
     pub memory_limit: String,

@@ -2,7 +2,7 @@
 
 use super::outputs::check_folder;
 use super::times;
-use crate::config::FILE_NAME;
+use crate::config::{FILE_NAME, ZONE};
 use crate::error::Error;
 use crate::input::{Found, Logs, find};
 use chrono::{Local, NaiveTime, Offset, TimeDelta, Utc};
@@ -46,7 +46,7 @@ pub fn command() -> Command {
     let tz = Arg::new("tz")
         .long("tz")
         .value_name("ZONE")
-        .default_value("Asia/Seoul")
+        .default_value(ZONE)
         .env("LOGANALYZE_TZ")
         .help("The zone of the shop's clock");
     Command::new("init")

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 /// Checks `results`, which are the files of `-o`, and those of other options, before these logs are read.
 ///
 /// # Errors
-/// `Error::Usage` for a file that is one of the logs, in an object store, or named by two options; `Error::Write` where its folder is missing.
+/// `Error::Usage` for a file that is one of the logs, in an object store, or named by two options; `Error::Write` where its
+/// folder is missing.
 pub fn check<'a>(
     options: &Common,
     results: Vec<PathBuf>,

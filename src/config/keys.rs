@@ -68,6 +68,11 @@ const fn of(
     Key { name, kind, default, placeholder, meaning }
 }
 
+/// The zone of the shop's clock unless another is said.
+pub const ZONE: &str = "Asia/Seoul";
+/// About how much memory to use unless something else is said.
+pub const MEMORY: &str = "1GB";
+
 /// All keys, in the order in which they are shown.
 pub const KEYS: &[Key] = &[
     of("inputs", Kind::Paths, None, "PATH", "Log files, folders, globs"),
@@ -77,7 +82,7 @@ pub const KEYS: &[Key] = &[
     of("format", Kind::Text, Some("csv"), "FORMAT", "How the results are written"),
     of("page", Kind::Switch, Some("true"), "WHETHER", "Whether each day gets an index.html with charts"),
     of("top", Kind::Number, Some("0"), "N", "Only the first N rows of each report; 0 is all"),
-    of("tz", Kind::Text, Some("Asia/Seoul"), "ZONE", "The zone of the shop's clock"),
+    of("tz", Kind::Text, Some(ZONE), "ZONE", "The zone of the shop's clock"),
     of(
         "keep",
         Kind::Text,
@@ -115,7 +120,7 @@ pub const KEYS: &[Key] = &[
         "WHETHER",
         "Whether addresses and user names become keyed hashes",
     ),
-    of("memory_limit", Kind::Amount, Some("1GB"), "SIZE", "About how much memory to use"),
+    of("memory_limit", Kind::Amount, Some(MEMORY), "SIZE", "About how much memory to use"),
     of(
         "threads",
         Kind::Number,

@@ -5,7 +5,7 @@ mod file;
 mod keys;
 mod value;
 
-pub use keys::{KEYS, Key, Kind, key, variable};
+pub use keys::{KEYS, Key, Kind, MEMORY, ZONE, key, variable};
 pub use value::{Alert, Origin, Set, Value};
 
 use crate::error::{Error, did_you_mean};

@@ -10,8 +10,7 @@ use crate::error::Error;
 use exact::{make_exact, make_expression_exact};
 use refused::{has_aggregate, refusal};
 use sqlparser::ast::{
-    BinaryOperator, DataType, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr,
-    Statement,
+    BinaryOperator, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
 };
 use std::collections::HashSet;
 
@@ -27,10 +26,9 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
     if let Some(why) = statements.iter().find_map(refusal) {
         return Err(Error::Query(format!("the SQL cannot be run: {why}")));
     }
-    let is_inexact = make_exact(&mut statements.clone());
-    let mut changed = match statements.last_mut() {
-        Some(Statement::Query(query)) => plain(query),
-        _ => false,
+    let is_plain = match statements.last_mut() {
+        Some(Statement::Query(query)) => !plain(query),
+        _ => true,
     };
     if let Some(Statement::Query(query)) = statements.last()
         && let Some(order) = nameless_order(query)
@@ -39,12 +37,12 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
             "the SQL cannot be run: ORDER BY {order} needs a name: add {order} AS n to what is selected, and order by n"
         )));
     }
-    changed |= make_exact(&mut statements);
+    let is_exact = !make_exact(&mut statements);
     let text = || statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(";\n");
-    match changed.then(text).map(|changed| (dry_run(&changed), changed)) {
+    match (!is_plain || !is_exact).then(text).map(|changed| (dry_run(&changed), changed)) {
         Some((Ok(_), changed)) => Ok(changed),
         // Numbers that may be wrong are worse than none.
-        Some((Err(error), _)) if is_inexact => Err(error),
+        Some((Err(error), _)) if !is_exact => Err(error),
         _ => dry_run(sql).map(|_| sql.to_owned()),
     }
 }
@@ -136,19 +134,6 @@ fn conjuncts(condition: Expr) -> Vec<Expr> {
         }
         other => vec![other],
     }
-}
-
-/// Casts an expression to `BIGINT`; true.
-fn cast(expression: &mut Expr) -> bool {
-    let inner = std::mem::replace(expression, Expr::Identifier(Ident::new("")));
-    *expression = Expr::Cast {
-        kind: sqlparser::ast::CastKind::Cast,
-        expr: Box::new(inner),
-        data_type: DataType::BigInt(None),
-        array: false,
-        format: None,
-    };
-    true
 }
 
 #[cfg(test)]

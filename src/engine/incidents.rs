@@ -45,7 +45,11 @@ pub struct Before<'a> {
 /// # Errors
 /// `Error::Query` where a threshold is missing.
 pub fn lead(sql: &str) -> Result<i64, Error> {
-    Ok(rules(sql)?.iter().map(|rule| rule.window).fold(DAY, i64::max))
+    Ok(lead_of(&rules(sql)?))
+}
+
+fn lead_of(rules: &[Rule]) -> i64 {
+    rules.iter().map(|rule| rule.window).fold(DAY, i64::max)
 }
 
 /// The log-ins among these events, as the report's SQL begins: `epoch_us`, `failed`, `account` and `ip`.
@@ -67,7 +71,9 @@ pub fn tries(events: &Relation) -> Result<DataFrame, Error> {
 /// # Errors
 /// `Error::Query` where a threshold is missing, or memory gives out.
 pub fn query(sql: &str, events: &Relation, before: Option<Before>) -> Result<DataFrame, Error> {
-    let (rules, lead, mut tries) = (rules(sql)?, lead(sql)?, tries(events)?);
+    let rules = rules(sql)?;
+    let lead = lead_of(&rules);
+    let mut tries = tries(events)?;
     let since = before.map_or(i64::MIN, |before| before.since);
     for earlier in before.iter().flat_map(|before| before.tries) {
         within(earlier, since.saturating_sub(lead)..since)

@@ -1,7 +1,7 @@
 //! Sessions: a visitor's events without a pause of more than the gap. Telemetry and the page's own calls of
 //! `/api/log/` go on with a session that is open but do not open one.
 
-use super::what::page_of;
+use super::what::without_host;
 use super::{Events, rows_by_group};
 use crate::scan::builder::KINDS;
 use crate::scan::column::{Column, NULL, Values};
@@ -156,7 +156,7 @@ fn openers(events: &Events) -> Vec<bool> {
     let (kinds, paths) = (events.texts("kind"), events.texts("path"));
     let telemetry = kinds.dictionary.find(KINDS[2]).unwrap_or(NULL);
     let own_call: Vec<bool> =
-        paths.dictionary.iter().map(|path| page_of(path).starts_with("/api/log/")).collect();
+        paths.dictionary.iter().map(|path| without_host(path).starts_with("/api/log/")).collect();
     let rows = kinds.codes.iter().zip(&paths.codes);
     rows.map(|(&kind, &path)| kind != telemetry && (path == NULL || !own_call[path as usize])).collect()
 }

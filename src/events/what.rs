@@ -36,7 +36,8 @@ pub fn is_page_view(events: &Events) -> Values<bool> {
     let (methods, paths) = (events.texts("method"), events.texts("path"));
     let status = events.integers("response_status");
     let get = methods.dictionary.find("GET").unwrap_or(NULL);
-    let is_page = |path: &str| !["/api/", "/static/"].iter().any(|prefix| page_of(path).starts_with(prefix));
+    let is_page =
+        |path: &str| !["/api/", "/static/"].iter().any(|prefix| without_host(path).starts_with(prefix));
     let pages: Vec<bool> = paths.dictionary.iter().map(is_page).collect();
     let shown = |row: usize| status.get(row).is_some_and(|status| status < 300 || status == 304);
     let of = |row: usize| {
@@ -71,16 +72,22 @@ fn category_of(args: &str) -> Option<i64> {
 
 /// A path or URL without host, query and fragment, its numbers as `{id}`.
 pub fn page_of(path: &str) -> String {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let path = match path.split_once("://") {
-        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-            rest.find('/').map_or("/", |slash| &rest[slash..])
-        }
-        _ => path,
-    };
+    let path = without_host(path).split(['?', '#']).next().unwrap_or_default();
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> = path.split('/').map(|part| if is_number(part) { "{id}" } else { part }).collect();
     parts.join("/")
+}
+
+/// A path, or a URL's from behind its host.
+pub fn without_host(path: &str) -> &str {
+    // What stands behind a question mark may hold another URL.
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    match path[..end].split_once("://") {
+        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            rest.find('/').map_or("/", |slash| &path[scheme.len() + "://".len() + slash..])
+        }
+        _ => path,
+    }
 }
 
 #[cfg(test)]

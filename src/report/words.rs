@@ -34,16 +34,16 @@ pub fn relation_of(sql: &str) -> Result<&'static Relation, Error> {
 /// The columns of its relation that occur in this SQL; all of them where it says `*` for a list of columns.
 pub fn columns_of(sql: &str) -> Vec<&'static str> {
     let relation = relation_of(sql).unwrap_or(&EVENTS);
-    if selects_all(&with_comments_removed(sql)) {
+    let sql = with_comments_removed(sql);
+    if selects_all(&sql) {
         return relation.columns.iter().map(|column| column.name).collect();
     }
-    columns_within(relation, sql)
+    columns_within(relation, &sql)
 }
 
-/// The columns of a relation that occur in this part of SQL, which lists none.
+/// The columns of a relation that occur in this part of SQL, which lists none and has no comments.
 pub fn columns_within(relation: &Relation, part: &str) -> Vec<&'static str> {
-    let part = with_comments_removed(part);
-    let words: Vec<String> = words(&part).map(str::to_lowercase).collect();
+    let words: Vec<String> = words(part).map(str::to_lowercase).collect();
     let names = relation.columns.iter().map(|column| column.name);
     names.filter(|name| words.iter().any(|word| word == name)).collect()
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
+use parquet::basic::{LogicalType, TimeUnit, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::KeyValue;
@@ -15,21 +15,11 @@ use polars::prelude::{DataFrame, PolarsError};
 
 use super::About;
 use super::cells::{Cell, Cells, Kind, cells, kind};
-
-/// Rows of a row group: what a reader has to hold of each column, and the least it can skip.
-const GROUP: usize = 256 * 1024;
-
-/// Cells handed to the encoder at once.
-const BATCH: usize = 8 * 1024;
+use crate::parquet_files::{self, BATCH, GROUP, io_error};
 
 /// Writes a Parquet file with `about`'s name and metadata in its footer.
 pub fn write(frame: &DataFrame, about: &About, out: &mut (impl Write + Send)) -> io::Result<()> {
-    try_write(frame, about, out).map_err(|error| match error {
-        ParquetError::External(error) => {
-            error.downcast::<io::Error>().map_or_else(io::Error::other, |error| *error)
-        }
-        error => io::Error::other(error),
-    })
+    try_write(frame, about, out).map_err(io_error)
 }
 
 fn try_write(frame: &DataFrame, about: &About, out: &mut (impl Write + Send)) -> Result<()> {
@@ -61,11 +51,7 @@ fn external(error: PolarsError) -> ParquetError {
 
 fn properties(about: &About) -> Result<WriterProperties> {
     let metadata = about.metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-    Ok(WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_created_by(concat!("loganalyze version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_key_value_metadata(Some(metadata.collect()))
-        .build())
+    Ok(parquet_files::properties()?.set_key_value_metadata(Some(metadata.collect())).build())
 }
 
 fn field(name: &str, kind: Kind) -> Result<Arc<Type>> {
@@ -77,11 +63,7 @@ fn field(name: &str, kind: Kind) -> Result<Arc<Type>> {
         Kind::Timestamp => (Physical::INT64, Some(LogicalType::timestamp(false, TimeUnit::MICROS))),
         Kind::Number | Kind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
     };
-    let field = Type::primitive_type_builder(name, physical)
-        .with_repetition(Repetition::OPTIONAL)
-        .with_logical_type(logical)
-        .build()?;
-    Ok(Arc::new(field))
+    parquet_files::field(name, physical, logical)
 }
 
 fn write_column(column: &mut SerializedColumnWriter<'_>, kind: Kind, cells: &mut Cells<'_>) -> Result<()> {

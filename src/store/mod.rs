@@ -13,7 +13,6 @@ mod commit;
 mod day;
 mod keep;
 mod known;
-mod lock;
 mod manifest;
 mod part;
 mod place;

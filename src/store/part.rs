@@ -4,9 +4,10 @@
 
 use crate::events::Events;
 use crate::events::column::{Column, NULL, Texts, Values};
+use crate::parquet_files::{self, BATCH, GROUP, io_error};
 use crate::schema::{self, Type as Kind};
 use bytes::Bytes;
-use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
+use parquet::basic::{LogicalType, TimeUnit, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer};
 use parquet::data_type::{ByteArray, DataType};
@@ -21,12 +22,6 @@ use rayon::prelude::*;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// Rows of a row group: what a reader has to hold of each column, and the least it can skip.
-const GROUP: usize = 256 * 1024;
-
-/// Values handed to the encoder at once.
-const BATCH: usize = 8 * 1024;
-
 /// What people look one value up in.
 const LOOKED_UP: [&str; 3] = ["visitor_id", "user_id", "product"];
 
@@ -38,12 +33,7 @@ const SORTED_BY: &str = "timestamp";
 /// # Errors
 /// What the disk says.
 pub fn write(events: &Events, order: &[u32], out: impl Write + Send) -> io::Result<()> {
-    try_write(events, order, out).map_err(|error| match error {
-        ParquetError::External(error) => {
-            error.downcast::<io::Error>().map_or_else(io::Error::other, |error| *error)
-        }
-        error => io::Error::other(error),
-    })
+    try_write(events, order, out).map_err(io_error)
 }
 
 fn try_write(events: &Events, order: &[u32], out: impl Write + Send) -> Result<()> {
@@ -74,9 +64,7 @@ fn try_write(events: &Events, order: &[u32], out: impl Write + Send) -> Result<(
 }
 
 fn properties(columns: &[(&str, &Column)], rows: usize) -> Result<WriterProperties> {
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_created_by(concat!("loganalyze version ", env!("CARGO_PKG_VERSION")).to_owned());
+    let mut properties = parquet_files::properties()?;
     if let Some(at) = columns.iter().position(|(name, _)| *name == SORTED_BY) {
         let sorted = SortingColumn { column_idx: at as i32, descending: false, nulls_first: false };
         properties = properties.set_sorting_columns(Some(vec![sorted]));
@@ -103,11 +91,7 @@ fn field(name: &str, column: &Column) -> Result<Arc<Type>> {
         Column::Timestamp(_) => (Physical::INT64, Some(LogicalType::timestamp(false, TimeUnit::MICROS))),
         Column::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
     };
-    let field = Type::primitive_type_builder(name, physical)
-        .with_repetition(Repetition::OPTIONAL)
-        .with_logical_type(logical)
-        .build()?;
-    Ok(Arc::new(field))
+    parquet_files::field(name, physical, logical)
 }
 
 /// The rows of one column in one group, as they will lie in the file.

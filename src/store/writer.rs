@@ -6,10 +6,11 @@ use super::day::Day;
 use super::manifest::{Manifest, Part, Source};
 use super::settle::{Settled, settle};
 use super::state::State;
-use super::{MANIFEST, Store, lock, part};
+use super::{MANIFEST, Store, part};
 use crate::cloud::is_object;
 use crate::error::Error;
 use crate::events::{Events, derive};
+use crate::lock;
 use crate::scan::reject::Tally;
 use crate::scan::wanted::Wanted;
 use crate::schema::{self, COLUMNS, Origin};
@@ -39,7 +40,7 @@ impl Writer {
         if !is_object(folder) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let lock = lock::take(folder)?;
+        let lock = lock_of(folder)?;
         let mut words = redact.to_vec();
         words.sort();
         words.dedup();
@@ -84,7 +85,7 @@ impl Writer {
     /// As [`Writer::open`], and where there is none.
     pub fn existing(folder: &Path) -> Result<Writer, Error> {
         Store::open(folder)?;
-        let lock = lock::take(folder)?;
+        let lock = lock_of(folder)?;
         Writer::locked(Store::open(folder)?, lock)
     }
 
@@ -215,6 +216,15 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Keeps other writers away. In an object store nothing does: there the manifest is replaced only if nobody else has replaced it
+/// meanwhile.
+fn lock_of(folder: &Path) -> Result<Option<File>, Error> {
+    if is_object(folder) {
+        return Ok(None);
+    }
+    lock::take(&folder.join("lock"), &format!("the store {}", folder.display())).map(Some)
 }
 
 /// Whether two states say the same.

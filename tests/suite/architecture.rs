@@ -4,25 +4,27 @@ use crate::harness::root;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules that it may use. `error` and `schema` are for all but `schema` itself.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("schema", &[]),
     ("error", &[]),
     ("cloud", &[]),
     ("cores", &[]),
+    ("lock", &["error"]),
+    ("parquet_files", &[]),
     ("input", &["cloud", "error"]),
     ("scan", &["cores", "input", "schema", "error"]),
     ("events", &["scan", "schema"]),
     ("report", &["schema", "error"]),
     ("engine", &["events", "report", "schema", "error"]),
-    ("sink", &["error"]),
-    ("store", &["cloud", "input", "scan", "events", "schema", "error"]),
+    ("sink", &["error", "parquet_files"]),
+    ("store", &["cloud", "input", "lock", "parquet_files", "scan", "events", "schema", "error"]),
     ("config", &["error"]),
     ("alert", &["error", "report", "schema", "sink"]),
     (
         "cli",
         &[
-            "alert", "cloud", "config", "cores", "engine", "error", "events", "input", "report", "scan",
-            "schema", "sink", "store",
+            "alert", "cloud", "config", "cores", "engine", "error", "events", "input", "lock", "report",
+            "scan", "schema", "sink", "store",
         ],
     ),
 ];

@@ -1,5 +1,5 @@
-//! What the store says of its days: how many events each has, whether that is all, and a mark that changes with them. Knows nothing of what is
-//! made of them.
+//! What the store says of its days: how many events each has, whether that is all, and a mark that changes with them. Knows
+//! nothing of what is made of them.
 
 use crate::error::Error;
 use crate::store::{Files, Store};

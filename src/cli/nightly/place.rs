@@ -2,9 +2,10 @@
 //! remembers. Knows nothing of what is in a result.
 
 use crate::error::Error;
+use crate::lock;
 use chrono::NaiveDate;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The hidden folder.
@@ -35,28 +36,7 @@ impl Place {
             move |source| Error::Write { path, source }
         };
         fs::create_dir_all(&hidden).map_err(cannot(&hidden))?;
-        let path = hidden.join("lock");
-        let mut options = File::options();
-        let mut lock =
-            options.read(true).write(true).create(true).truncate(false).open(&path).map_err(cannot(&path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                _ = lock.read_to_string(&mut holder);
-                return Err(Error::Locked(format!(
-                    "another run ({}) writes to {}: try again when it is done",
-                    crate::sink::visible(holder.trim()),
-                    out.display()
-                )));
-            }
-            Err(TryLockError::Error(source)) => return Err(cannot(&path)(source)),
-        }
-        let holder =
-            format!("process {}, since {}\n", std::process::id(), chrono::Local::now().format("%F %T"));
-        let noted =
-            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(holder.as_bytes()));
-        noted.map_err(cannot(&path))?;
+        let lock = lock::take(&hidden.join("lock"), &format!("the folder {}", out.display()))?;
         let place = Place { out: out.to_owned(), _lock: lock };
         place.repair().map_err(cannot(&hidden))?;
         Ok(place)
@@ -229,7 +209,7 @@ mod tests {
         let place = Place::take(folder.path()).unwrap();
         let error = Place::take(folder.path()).err().unwrap();
         assert_eq!(error.exit_code(), 75);
-        assert!(error.to_string().contains(&format!("process {}, since", std::process::id())), "{error}");
+        assert!(error.to_string().contains(&format!("changed by process {}", std::process::id())), "{error}");
         drop(place);
         assert!(Place::take(folder.path()).is_ok());
     }

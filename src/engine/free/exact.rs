@@ -1,12 +1,12 @@
 //! Whole numbers of 64 bits wherever SQL reckons with them: Polars counts in 32 unsigned bits, and takes hours in 8, so that a
 //! difference of counts wraps around where it is negative. Knows nothing of what the numbers are about.
 
-use super::cast;
 use crate::engine::syntax::is_boolean;
 use sqlparser::ast::{
-    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Statement, VisitMut,
-    VisitorMut,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query,
+    Statement, VisitMut, VisitorMut,
 };
+use std::mem;
 use std::ops::ControlFlow;
 
 /// Casts what has other types to `BIGINT`; whether there was any. What stands alone in the list of the last statement is left
@@ -117,4 +117,17 @@ fn is_short(kind: &DataType) -> bool {
             | DataType::Int4(_)
             | DataType::Int2(_)
     )
+}
+
+/// Casts an expression to `BIGINT`; true.
+fn cast(expression: &mut Expr) -> bool {
+    let inner = mem::replace(expression, Expr::Identifier(Ident::new("")));
+    *expression = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(inner),
+        data_type: DataType::BigInt(None),
+        array: false,
+        format: None,
+    };
+    true
 }

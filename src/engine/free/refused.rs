@@ -185,6 +185,6 @@ const AGGREGATES: [&str; 24] = [
     "VAR_SAMP",
 ];
 
-pub fn is_aggregate(function: &Function) -> bool {
+fn is_aggregate(function: &Function) -> bool {
     AGGREGATES.contains(&function.name.to_string().to_uppercase().as_str())
 }

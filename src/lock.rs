@@ -1,28 +1,20 @@
-//! Keeping two writers apart: the operating system's lock on a file, which ends with the process, however it ends; the
+//! Keeping two programs apart: the operating system's lock on a file, which ends with the process, however it ends; the
 //! file says who holds it.
 
-use crate::cloud::is_object;
 use crate::error::Error;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
-const NAME: &str = "lock";
-
-/// Takes the lock of a store, which is free again when the file is closed. In an object store there is none: there the
-/// manifest is replaced only if nobody else has replaced it meanwhile.
+/// Takes the lock at this path, which is free again when the file is closed. `what` is what it guards, for the message.
 ///
 /// # Errors
 /// `Error::Locked` with who holds it; `Error::Write` where no file can be made.
-pub fn take(folder: &Path) -> Result<Option<File>, Error> {
-    if is_object(folder) {
-        return Ok(None);
-    }
-    let path = folder.join(NAME);
-    let failed = |source: io::Error| Error::Write { path: path.clone(), source };
+pub fn take(path: &Path, what: &str) -> Result<File, Error> {
+    let failed = |source: io::Error| Error::Write { path: path.to_owned(), source };
     let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
     match try_for_a_moment(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -30,8 +22,7 @@ pub fn take(folder: &Path) -> Result<Option<File>, Error> {
             _ = file.read_to_string(&mut holder);
             let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
             return Err(Error::Locked(format!(
-                "the store {} is being changed by {holder}: wait until that has ended",
-                folder.display()
+                "{what} is being changed by {holder}: wait until that has ended"
             )));
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),
@@ -40,9 +31,8 @@ pub fn take(folder: &Path) -> Result<Option<File>, Error> {
     let command: Vec<String> = std::env::args().take(2).skip(1).collect();
     let holder = format!("process {} (loganalyze {}), since {now}\n", std::process::id(), command.join(" "));
     // Who holds it is a courtesy: on a full disk the lock itself still counts.
-    let said = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
-    _ = said.and_then(|_| file.write_all(holder.as_bytes()));
-    Ok(Some(file))
+    _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+    Ok(file)
 }
 
 /// A process that was started by the holder can hold the lock too until it is another program.
