@@ -24,7 +24,7 @@ pub struct Common {
     /// Read this store in the place of logs: a folder that 'loganalyze ingest' made
     #[arg(long, value_name = "FOLDER", help_heading = "What to read")]
     pub store: Option<PathBuf>,
-    /// Only events from this time on: 2025-03-10, 2025-03-10T12:00, today or yesterday
+    /// Only events from this time on: 2025-03-10, 2025-03-10T12:00, today, yesterday, or so long ago: 7d, 12h
     #[arg(long, value_name = "TIME", help_heading = "What to read")]
     pub since: Option<String>,
     /// Only events before this time

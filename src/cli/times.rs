@@ -1,8 +1,9 @@
 //! Times and durations as people type them.
 
 use crate::error::Error;
-use crate::scan::time::{DAY, date, parse};
-use chrono::{Days, Utc};
+use crate::report::duration;
+use crate::scan::time::{DAY, SECOND, date, parse};
+use chrono::{Days, TimeDelta, Utc};
 use chrono_tz::Tz;
 use std::ops::Range;
 
@@ -49,12 +50,17 @@ pub fn range(since: Option<&str>, until: Option<&str>, zone: Tz) -> Result<Optio
     Ok(Some(begin..end))
 }
 
-/// Microseconds (wall clock) of a time behind this option.
+/// Microseconds (wall clock) of a time behind this option; a duration is so long ago, to the second.
 ///
 /// # Errors
 /// `Error::Usage` for what is no time.
 pub fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
-    let today = Utc::now().with_timezone(&zone).date_naive();
+    let now = Utc::now();
+    if let Ok(ago) = duration(text) {
+        let then = now - TimeDelta::microseconds(ago);
+        return Ok(then.with_timezone(&zone).naive_local().and_utc().timestamp() * SECOND);
+    }
+    let today = now.with_timezone(&zone).date_naive();
     let day = match text {
         "today" => Some(today),
         "yesterday" => today.checked_sub_days(Days::new(1)),
@@ -64,7 +70,8 @@ pub fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
     let with_seconds = if text.len() == 16 { format!("{text}:00") } else { text.clone() };
     date(text.as_bytes()).map(|days| days * DAY).or_else(|| parse(with_seconds.as_bytes(), zone)).ok_or_else(|| {
         Error::Usage(format!(
-            "{option} '{text}' is no time: use 2025-03-10, 2025-03-10T12:00, 2025-03-10T12:00:00, today or yesterday"
+            "{option} '{text}' is no time: use 2025-03-10, 2025-03-10T12:00, 2025-03-10T12:00:00, today, yesterday, or \
+             how long ago, such as 7d or 12h"
         ))
     })
 }
@@ -105,6 +112,10 @@ mod tests {
                 .unwrap()
                 .is_some_and(|range| range.end - range.start == DAY)
         );
+        let ago = range(Some("3d"), Some("36h"), zone).unwrap().unwrap();
+        let now = Utc::now().timestamp() + 9 * 3600;
+        let is = |moment: i64, hours: i64| (0..60).contains(&(now - hours * 3600 - moment / SECOND));
+        assert!(is(ago.start, 72) && is(ago.end, 36), "{now} {ago:?}");
         for (since, until) in
             [("2025-03-10", "2025-03-10"), ("2025-03-11", "2025-03-10"), ("10.3.2025", "today")]
         {
