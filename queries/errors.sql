@@ -18,16 +18,6 @@ WITH digits AS (
   SELECT CAST(digit AS BIGINT) AS digit
   FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS list(digit)
 ),
-hundred AS (
-  SELECT 10 * tens.digit + ones.digit AS number
-  FROM digits AS tens CROSS JOIN digits AS ones
-),
-shifts AS (
-  SELECT (100 * high.number + low.number) * /*:slide*/ 60000000 AS shift_us
-  FROM hundred AS high CROSS JOIN hundred AS low
-  WHERE CAST(100 * high.number AS DOUBLE) < CAST(/*:window*/ 300000000 AS DOUBLE) / CAST(/*:slide*/ 60000000 AS DOUBLE)
-    AND CAST(100 * high.number + low.number AS DOUBLE) < CAST(/*:window*/ 300000000 AS DOUBLE) / CAST(/*:slide*/ 60000000 AS DOUBLE)
-),
 asked AS (
   SELECT
     CASE WHEN response_status >= 400 THEN response_status END AS status,
@@ -49,21 +39,62 @@ panes AS (
 failed AS (
   SELECT
     status,
+    pane_us - (pane_us % /*:slide*/ 60000000 + /*:slide*/ 60000000) % /*:slide*/ 60000000 AS last_us,
     pane_us,
-    pane_us - (pane_us % /*:slide*/ 60000000 + /*:slide*/ 60000000) % /*:slide*/ 60000000 AS slide_us,
     requests
   FROM panes
   WHERE status IS NOT NULL
 ),
-covered AS (
-  SELECT status, slide_us - shift_us AS start_us, requests
-  FROM failed CROSS JOIN shifts
-  WHERE pane_us - slide_us + shift_us < /*:window*/ 300000000
+covering AS (
+  SELECT
+    status,
+    last_us - (/*:window*/ 300000000 - 1 - (pane_us - last_us))
+      + ((/*:window*/ 300000000 - 1 - (pane_us - last_us)) % /*:slide*/ 60000000 + /*:slide*/ 60000000)
+        % /*:slide*/ 60000000 AS first_us,
+    last_us,
+    requests
+  FROM failed
+  WHERE pane_us - last_us < /*:window*/ 300000000
+),
+changes AS (
+  SELECT
+    status,
+    CASE WHEN at_end THEN last_us + /*:slide*/ 60000000 ELSE first_us END AS start_us,
+    CASE WHEN at_end THEN -requests ELSE requests END AS change
+  FROM covering CROSS JOIN (VALUES (FALSE), (TRUE)) AS list(at_end)
+),
+steps AS (
+  SELECT status, start_us, SUM(CAST(change AS BIGINT)) AS change
+  FROM changes
+  GROUP BY status, start_us
+),
+levels AS (
+  SELECT
+    status,
+    start_us,
+    LAG(start_us) OVER (PARTITION BY status ORDER BY start_us DESC) AS until_us,
+    SUM(CAST(change AS BIGINT)) OVER (PARTITION BY status ORDER BY start_us ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS errors
+  FROM steps
+),
+thousands AS (
+  SELECT status, start_us + 1000 * digit * /*:slide*/ 60000000 AS start_us, until_us, errors
+  FROM levels CROSS JOIN digits
+  WHERE errors > 0 AND CAST(1000 * digit AS DOUBLE) * CAST(/*:slide*/ 60000000 AS DOUBLE) < CAST(until_us - start_us AS DOUBLE)
+),
+hundreds AS (
+  SELECT status, start_us + 100 * digit * /*:slide*/ 60000000 AS start_us, until_us, errors
+  FROM thousands CROSS JOIN digits
+  WHERE CAST(100 * digit AS DOUBLE) * CAST(/*:slide*/ 60000000 AS DOUBLE) < CAST(until_us - start_us AS DOUBLE)
+),
+tens AS (
+  SELECT status, start_us + 10 * digit * /*:slide*/ 60000000 AS start_us, until_us, errors
+  FROM hundreds CROSS JOIN digits
+  WHERE CAST(10 * digit AS DOUBLE) * CAST(/*:slide*/ 60000000 AS DOUBLE) < CAST(until_us - start_us AS DOUBLE)
 ),
 windows AS (
-  SELECT status, start_us, SUM(CAST(requests AS BIGINT)) AS errors
-  FROM covered
-  GROUP BY status, start_us
+  SELECT status, start_us + digit * /*:slide*/ 60000000 AS start_us, errors
+  FROM tens CROSS JOIN digits
+  WHERE CAST(digit AS DOUBLE) * CAST(/*:slide*/ 60000000 AS DOUBLE) < CAST(until_us - start_us AS DOUBLE)
 ),
 edges AS (
   SELECT
