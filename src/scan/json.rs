@@ -405,6 +405,28 @@ pub fn unescape(escaped: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
+/// Appends the inside of a checked string, still as JSON has it, but with the characters themselves in place of `\uXXXX`: for
+/// whoever searches in it. What has to be escaped stays so, as do halves of surrogate pairs, which are no characters.
+pub fn with_characters(escaped: &[u8], out: &mut Vec<u8>) {
+    let mut rest = escaped;
+    while let Some(backslash) = memchr::memchr(b'\\', rest) {
+        let (mut length, mut shown) = (2, None);
+        if rest[backslash + 1] == b'u' {
+            let (character, used) = unicode(&rest[backslash + 2..]);
+            let is_half = character == char::REPLACEMENT_CHARACTER;
+            length += used;
+            shown = Some(character).filter(|c| !(is_half || c.is_control() || matches!(c, '"' | '\\')));
+        }
+        out.extend_from_slice(&rest[..backslash]);
+        match shown {
+            Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            None => out.extend_from_slice(&rest[backslash..backslash + length]),
+        }
+        rest = &rest[backslash + length..];
+    }
+    out.extend_from_slice(rest);
+}
+
 /// The character that the digits behind `\u` stand for, and how many bytes it takes up with its partner.
 fn unicode(digits: &[u8]) -> (char, usize) {
     let first = hexadecimal(digits);

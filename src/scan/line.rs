@@ -207,6 +207,7 @@ impl LineReader {
         match bytes[walker.at] {
             b'{' => self.object(walker, bytes, start),
             b'\n' => {
+                check_utf8(bytes, start, walker.at)?;
                 self.tally.blank += 1;
                 walker.at += 1;
                 Ok(())

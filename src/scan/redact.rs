@@ -3,7 +3,7 @@
 
 mod text;
 
-use super::json::unescape;
+use super::json::{unescape, with_characters};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -64,10 +64,12 @@ impl Redaction {
         SENSITIVE_WHOLE.contains(&key.as_str()) || self.names.iter().any(|name| key.contains(name.as_str()))
     }
 
-    /// Appends a JSON value (already checked) to `out`, the values of sensitive keys replaced at any depth.
-    pub fn json(&self, value: &[u8], out: &mut Vec<u8>) {
+    /// Appends a JSON value (already checked) to `out`, the values of sensitive keys replaced at any depth, and characters
+    /// instead of their escapes; whether any was replaced.
+    pub fn json(&self, value: &[u8], out: &mut Vec<u8>) -> bool {
         let mut key = Vec::new();
         let mut at = 0;
+        let mut any = false;
         while at < value.len() {
             if value[at] != b'"' {
                 out.push(value[at]);
@@ -75,15 +77,17 @@ impl Redaction {
                 continue;
             }
             let end = string_end(value, at);
-            out.extend_from_slice(&value[at..end]);
+            let begin = out.len();
+            with_characters(&value[at..end], out);
             let behind = skip_space(value, end);
             if value.get(behind) != Some(&b':') {
                 key.clear();
                 unescape(&value[at + 1..end - 1], &mut key);
                 if let Some(safe) = std::str::from_utf8(&key).ok().and_then(|text| self.nested(text)) {
-                    out.truncate(out.len() - (end - at));
+                    out.truncate(begin);
                     // Writing to memory cannot fail.
                     _ = serde_json::to_writer(&mut *out, &safe);
+                    any = true;
                 }
                 at = end;
                 continue;
@@ -96,16 +100,17 @@ impl Redaction {
             if self.is_sensitive(&key) {
                 out.extend_from_slice(format!("\"{REDACTED}\"").as_bytes());
                 at = value_end(value, begin);
+                any = true;
             }
         }
+        any
     }
 
     /// A text that is a URL or JSON itself, without what is secret there; `None` if nothing is.
     fn nested(&self, text: &str) -> Option<String> {
         if text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
             let mut safe = Vec::new();
-            self.json(text.as_bytes(), &mut safe);
-            return String::from_utf8(safe).ok().filter(|safe| safe != text);
+            return self.json(text.as_bytes(), &mut safe).then(|| String::from_utf8(safe).ok()).flatten();
         }
         match self.url(text) {
             Cow::Owned(safe) => Some(safe),
@@ -182,7 +187,9 @@ impl Redaction {
                 rest = &value[rough_value_end(value)..];
             }
         }
-        out + &self.without_tokens(rest)
+        out += &self.without_tokens(rest);
+        // What is no JSON may be an error's message, or another program's log.
+        self.text(&out).into_owned()
     }
 
     /// Text without long runs of token characters and without the values of sensitive `name=value` pairs.
@@ -370,9 +377,24 @@ mod tests {
             json(
                 r#"{"a": [{"API_Token" : {"x": ["}"]}, "b": 1}], "cardNumber": 4111, "pass\u0077ord":null}"#
             ),
-            r#"{"a": [{"API_Token" : "[redacted]", "b": 1}], "cardNumber": "[redacted]", "pass\u0077ord":"[redacted]"}"#
+            r#"{"a": [{"API_Token" : "[redacted]", "b": 1}], "cardNumber": "[redacted]", "password":"[redacted]"}"#
         );
         assert_eq!(json("{}"), "{}");
+    }
+
+    #[test]
+    fn characters_are_shown_but_for_those_that_must_be_escaped() {
+        assert_eq!(
+            json(
+                r#"{"q": "\ub2c8\ud2b8 \ud83d\ude00 \u0022\u005c\u001b\u0085\n\ud800\/\\u0041", "\ud0a4": ["\u0041"]}"#
+            ),
+            r#"{"q": "니트 😀 \u0022\u005c\u001b\u0085\n\ud800\/\\u0041", "키": ["A"]}"#
+        );
+        let nested = r#"{"q": "{\"a\": \"\\ub2c8\"}"}"#;
+        assert_eq!(json(nested), nested);
+        let redaction = Redaction::new(&[], false);
+        let url = "/p?x=%7B%22a%22:%22\\ub2c8%22%7D";
+        assert_eq!(redaction.url(url), url);
     }
 
     #[test]
@@ -399,6 +421,9 @@ mod tests {
             r#"ssword": "hunter2", "x": 1}"#.to_owned(),
             r#"hunter2", "x": 1}"#.to_owned(),
             r#"{"path": "/a?b=1&pass%77ord=hunter2&c=2", "args": {"#.to_owned(),
+            "ERROR login {'password': 'hunter2', 'q': 1}".to_owned(),
+            "Authorization: Bearer hunter2".to_owned(),
+            r#"{"a": 1} {'token': 'hunter2'}"#.to_owned(),
         ] {
             let shown = redaction.rejected(&line);
             assert!(
@@ -408,5 +433,9 @@ mod tests {
         }
         let kept = r#"{"timestamp": "2025-03-10T01:05:44.107627", "event_type": "view","#;
         assert_eq!(redaction.rejected(kept), kept);
+        let torn = r#"{"password": "hunter2", "q": ["니트"], "path": "/a?token=x&b=1", "args": {"#;
+        let safe =
+            r#"{"password": "[redacted]", "q": ["니트"], "path": "/a?token=[redacted]&b=1", "args": {"#;
+        assert_eq!(redaction.rejected(torn), safe);
     }
 }
