@@ -7,13 +7,19 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use tempfile::{Builder, NamedTempFile, TempPath};
+
+/// What the names of hidden files begin and end with.
+const PREFIX: &str = ".loganalyze-";
+const SUFFIX: &str = ".tmp";
 
 /// Lets `fill` write the file at `path`, whole or not at all.
 ///
-/// The bytes go to a hidden file in the same folder, are synced, and take the target's place by renaming;
-/// on any error the target is as it was and the hidden file is gone. The new file has the permissions of the
-/// one it replaces, or else those that the umask leaves. A symbolic link stays, and what it points to is
-/// replaced. What is no regular file (`/dev/stdout`, `/dev/null`, a FIFO) is written to directly.
+/// The bytes go to a file without a name in the same folder (on file systems that have none, to a hidden one), are synced,
+/// and take the target's place by renaming; on any error, or if the process is killed, the target is as it was, and nothing
+/// else is there. The new file has the permissions of the one it replaces, and its owner if that is allowed, or else what the umask leaves. A symbolic
+/// link stays, and what it points to is replaced. What is no regular file (`/dev/stdout`, `/dev/null`, a FIFO) is written to
+/// directly.
 ///
 /// # Errors
 /// [`Error::Write`] with the path as given, from `fill` or the operating system.
@@ -36,7 +42,7 @@ fn try_write(path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> io::Resu
         Ok(there) if !there.is_file() || is_descriptor(&target) => {
             write_to(OpenOptions::new().append(true).open(&target)?, fill)
         }
-        Ok(there) => replace(&target, Some(there.permissions()), fill),
+        Ok(there) => replace(&target, Some(&there), fill),
         Err(error) if error.kind() == io::ErrorKind::NotFound => replace(&target, None, fill),
         Err(error) => Err(error),
     }
@@ -85,29 +91,92 @@ fn write_to(
 
 fn replace(
     target: &Path,
-    permissions: Option<fs::Permissions>,
+    there: Option<&fs::Metadata>,
     fill: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> io::Result<()> {
     let folder = folder_of(target);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".loganalyze-").suffix(".tmp");
-    // The umask narrows these; what only its owner could read must not be open to all while it is written.
-    #[cfg(unix)]
-    builder.permissions(
-        permissions.clone().unwrap_or_else(|| std::os::unix::fs::PermissionsExt::from_mode(0o666)),
-    );
-    let temporary = builder.tempfile_in(folder)?;
-
-    write_to(temporary.as_file(), fill)?;
-    if let Some(permissions) = permissions {
-        temporary.as_file().set_permissions(permissions)?;
+    let permissions = there.map(fs::Metadata::permissions);
+    match unnamed(folder, permissions.as_ref()) {
+        Some(file) => {
+            complete(&file, there, fill)?;
+            named(&file, folder)?.persist(target)?;
+        }
+        None => {
+            let temporary = hidden(folder, permissions.as_ref())?;
+            complete(temporary.as_file(), there, fill)?;
+            temporary.persist(target)?;
+        }
     }
-    temporary.as_file().sync_all()?;
-    temporary.persist(target)?;
     // The new file is in place and whole. That a folder cannot be synced, which some file systems and all of
     // Windows say, must not be reported as a file that was not written.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// Fills a file, to the disk, for those who could read the one `there`.
+fn complete(
+    file: &File,
+    there: Option<&fs::Metadata>,
+    fill: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<()> {
+    write_to(file, fill)?;
+    if let Some(there) = there {
+        // Only root may give files away; whoever else writes keeps them.
+        #[cfg(unix)]
+        let _ = {
+            use std::os::unix::fs::{MetadataExt, fchown};
+            fchown(file, Some(there.uid()), Some(there.gid()))
+        };
+        file.set_permissions(there.permissions())?;
+    }
+    file.sync_all()
+}
+
+/// A file in this folder that has no name yet, so that nothing stays of it if the process is killed; `None` where there is no such
+/// thing (`O_TMPFILE` in open(2)).
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path, permissions: Option<&fs::Permissions>) -> Option<File> {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let mode = permissions.map_or(0o666, |permissions| permissions.mode() & 0o777);
+    let flags = OFlags::TMPFILE.bits() as i32;
+    // Where /proc is not there it could not get a name.
+    let file = OpenOptions::new().write(true).custom_flags(flags).mode(mode).open(folder).ok()?;
+    Path::new("/proc/self/fd").exists().then_some(file)
+}
+
+/// Gives such a file a hidden name.
+#[cfg(target_os = "linux")]
+fn named(file: &File, folder: &Path) -> io::Result<TempPath> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
+    let linked = Builder::new()
+        .prefix(PREFIX)
+        .suffix(SUFFIX)
+        .make_in(folder, |name| Ok(linkat(CWD, &link, CWD, name, AtFlags::SYMLINK_FOLLOW)?))?;
+    Ok(linked.into_temp_path())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed(_: &Path, _: Option<&fs::Permissions>) -> Option<File> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn named(_: &File, _: &Path) -> io::Result<TempPath> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// A file in this folder with a hidden name.
+fn hidden(folder: &Path, permissions: Option<&fs::Permissions>) -> io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    // The umask narrows these; what only its owner could read must not be open to all while it is written.
+    #[cfg(unix)]
+    builder.permissions(
+        permissions.cloned().unwrap_or_else(|| std::os::unix::fs::PermissionsExt::from_mode(0o666)),
+    );
+    builder.tempfile_in(folder)
 }
 
 #[cfg(all(test, unix))]
@@ -159,13 +228,39 @@ mod tests {
         assert_eq!(mode(&ours), mode(&plain));
         fs::set_permissions(&ours, fs::Permissions::from_mode(0o640)).unwrap();
         write_atomically(&ours, |out| {
-            let hidden = names(folder.path()).remove(0);
-            assert!(hidden.starts_with(".loganalyze-"));
-            assert_eq!(mode(&folder.path().join(hidden)) & 0o007, 0);
+            // Whoever kills the process now leaves nothing behind, where files need no name.
+            let has_none = unnamed(folder.path(), None).is_some();
+            assert_eq!(names(folder.path()).len(), if has_none { 2 } else { 3 });
             out.write_all(b"2")
         })
         .unwrap();
         assert_eq!((mode(&ours), fs::read_to_string(&ours).unwrap()), (0o640, "2".into()));
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn what_is_being_written_is_for_those_who_may_read_it_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let private = fs::Permissions::from_mode(0o640);
+        let hidden = hidden(folder.path(), Some(&private)).unwrap();
+        assert_eq!(mode(hidden.path()) & 0o007, 0);
+        if let Some(file) = unnamed(folder.path(), Some(&private)) {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o007, 0);
+        }
+    }
+
+    #[test]
+    fn whoever_owned_a_file_still_does() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        put(&path, "1").unwrap();
+        // Only root can make such a file.
+        if chown(&path, Some(1234), Some(2345)).is_ok() {
+            put(&path, "2").unwrap();
+            let there = fs::metadata(&path).unwrap();
+            assert_eq!((there.uid(), there.gid()), (1234, 2345));
+        }
     }
 
     #[test]
