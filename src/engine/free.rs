@@ -2,17 +2,26 @@
 //! give it, whole numbers have 64 bits, and what Polars answers with something nobody asked for is refused.
 
 mod exact;
+mod groups;
+mod joins;
+mod names;
+mod parts;
 mod refused;
+mod truths;
 
 use super::polars::dry_run;
 use super::syntax::{expression, parsed};
 use crate::error::Error;
+use crate::report::relation_of;
 use exact::{make_exact, make_expression_exact};
-use refused::{has_aggregate, refusal};
+use names::taken_name;
+use parts::has_aggregate;
+use refused::refusal;
 use sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
 };
 use std::collections::HashSet;
+use truths::make_certain;
 
 /// The SQL as Polars is to run it: with a name for each column of its last statement that has none, the text of its
 /// expression. Comments go where anything has to be written differently.
@@ -23,7 +32,8 @@ use std::collections::HashSet;
 pub fn prepared(sql: &str) -> Result<String, Error> {
     // Polars says best why it is no SQL.
     let Some(mut statements) = parsed(sql) else { return dry_run(sql).map(|_| sql.to_owned()) };
-    if let Some(why) = statements.iter().find_map(refusal) {
+    relation_of(sql)?;
+    if let Some(why) = taken_name(&statements).or_else(|| statements.iter().find_map(refusal)) {
         return Err(Error::Query(format!("the SQL cannot be run: {why}")));
     }
     let is_plain = match statements.last_mut() {
@@ -37,7 +47,10 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
             "the SQL cannot be run: ORDER BY {order} needs a name: add {order} AS n to what is selected, and order by n"
         )));
     }
-    let is_exact = !make_exact(&mut statements);
+    let numbers = make_exact(&mut statements);
+    // Only now: what is a truth by its form is counted as one.
+    let truths = make_certain(&mut statements);
+    let is_exact = !numbers && !truths;
     let text = || statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(";\n");
     match (!is_plain || !is_exact).then(text).map(|changed| (dry_run(&changed), changed)) {
         Some((Ok(_), changed)) => Ok(changed),
@@ -49,9 +62,12 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
 
 /// The condition as Polars is to reckon with it: see [`prepared`].
 pub fn prepared_condition(condition: &str) -> String {
-    let exact = expression(condition)
-        .and_then(|mut expression| make_expression_exact(&mut expression).then(|| expression.to_string()));
-    exact.unwrap_or_else(|| condition.to_owned())
+    let changed = expression(condition).and_then(|mut expression| {
+        let numbers = make_expression_exact(&mut expression);
+        let truths = make_certain(&mut expression);
+        (numbers || truths).then(|| expression.to_string())
+    });
+    changed.unwrap_or_else(|| condition.to_owned())
 }
 
 /// Writes the query as Polars understands it; whether anything had to be changed.
@@ -195,11 +211,99 @@ mod tests {
             ("SELECT SUBSTR(page, -3) AS s FROM events", "RIGHT(page, n)"),
             ("SELECT page FROM events WHERE SUBSTR(page, 0, 3) = '/'", "RIGHT(page, n)"),
             ("SELECT page FROM events WHERE EXISTS (SELECT 1 FROM events)", "write IN"),
+            (
+                "SELECT page, COUNT(*) AS n, COUNT(*) OVER () FROM events GROUP BY page",
+                "window beside groups",
+            ),
+            (
+                "SELECT page, RANK() OVER (ORDER BY COUNT(*) DESC) AS r FROM events GROUP BY page",
+                "window beside groups",
+            ),
+            ("SELECT COUNT(*) AS n, ROW_NUMBER() OVER () AS r FROM events", "window beside groups"),
+            ("SELECT page, user_id, COUNT(*) AS n FROM events GROUP BY page", "add GROUP BY user_id"),
+            ("SELECT page, MAX(user_id) - user_id AS n FROM events GROUP BY page", "add GROUP BY user_id"),
+            ("SELECT COUNT(*) + event_hour AS n FROM events GROUP BY event_hour", "MIN(event_hour)"),
+            ("SELECT (event_hour + 1) * 2 AS n FROM events GROUP BY event_hour + 1", "AS k"),
+            ("SELECT page AS p, LOWER(page) AS l FROM events GROUP BY p", "add GROUP BY page"),
+            (
+                "WITH events AS (SELECT page FROM events) SELECT page FROM events",
+                "WITH events names what there is",
+            ),
+            (
+                "CREATE TABLE a AS SELECT page FROM events; WITH a AS (SELECT 1) SELECT page FROM a",
+                "WITH a names",
+            ),
+            (
+                "WITH a AS (SELECT page FROM events) SELECT * FROM (WITH a AS (SELECT 1) SELECT * FROM a) AS b",
+                "WITH a names",
+            ),
             ("SELECT nothing FROM events", "nothing"),
             ("SELEC", "SELEC"),
         ] {
             let error = prepared(sql).unwrap_err().to_string();
             assert!(error.contains(why), "{sql}: {error}");
+        }
+    }
+
+    #[test]
+    fn relations_are_joined_by_columns_of_both() {
+        let prepared_join = |join: &str| {
+            prepared(&format!(
+                "WITH a AS (SELECT page, event_hour FROM events), b AS (SELECT page AS p, event_hour AS h, page FROM events) \
+                 SELECT COUNT(*) AS n FROM {join}"
+            ))
+        };
+        for join in [
+            "a JOIN b ON a.page = b.p",
+            "a LEFT JOIN b ON b.p = a.page AND event_hour = h",
+            "a INNER JOIN b ON a.page = b.page AND a.event_hour < b.h",
+            "a AS x JOIN a AS y ON x.event_hour <> y.event_hour",
+            "a LEFT JOIN b USING (page)",
+            "a CROSS JOIN b",
+            "a, b WHERE a.page = b.p",
+        ] {
+            assert!(prepared_join(join).is_ok(), "{join}: {:?}", prepared_join(join).err());
+        }
+        for (join, why) in [
+            ("a LEFT JOIN b ON a.page = b.p AND b.h > 3", "ON takes columns"),
+            ("a JOIN b ON a.page = b.p AND b.h > 3", "ON takes columns"),
+            ("a LEFT JOIN b ON a.page = b.p AND a.event_hour < b.h", "ON takes columns"),
+            ("a JOIN b ON a.page = b.p OR a.event_hour = b.h", "ON takes columns"),
+            ("a JOIN b ON LOWER(a.page) = b.p", "ON takes columns"),
+            ("a JOIN b ON b.page = b.p", "ON takes columns"),
+            ("a JOIN b ON a.page = b.p JOIN a AS c ON a.page = b.p", "ON takes columns"),
+            ("a FULL JOIN b USING (page)", "COALESCE(a.x, b.x)"),
+        ] {
+            let error = prepared_join(join).unwrap_err().to_string();
+            assert!(error.contains(why), "{join}: {error}");
+        }
+    }
+
+    #[test]
+    fn rows_are_grouped_by_expressions_names_and_places() {
+        for sql in [
+            "SELECT LOWER(page) AS p, COUNT(*) AS n FROM events GROUP BY lower(page)",
+            "SELECT LOWER(page) AS p, COUNT(*) AS n FROM events GROUP BY p",
+            "SELECT LOWER(page) AS p, COUNT(*) AS n FROM events GROUP BY 1",
+            "SELECT page, UPPER(page) AS p, COUNT(*) AS n FROM events GROUP BY 1",
+            "SELECT page AS p, page, COUNT(*) AS n FROM events GROUP BY p",
+            "SELECT events.page, UPPER(page) AS p, COUNT(*) AS n FROM events GROUP BY page",
+            "SELECT page, COUNT(*) AS n FROM events GROUP BY ALL",
+        ] {
+            assert!(prepared(sql).is_ok(), "{sql}: {:?}", prepared(sql).err());
+        }
+    }
+
+    #[test]
+    fn null_is_neither_true_nor_false() {
+        for (condition, expected) in [("TRUE", 1), ("NOT TRUE", 2), ("FALSE", 1), ("NOT FALSE", 2)] {
+            let truth = "CASE WHEN event_hour = 1 THEN TRUE WHEN event_hour = 2 THEN FALSE END";
+            for sql in [
+                format!("SELECT COUNT(*) AS n FROM events WHERE ({truth}) IS {condition}"),
+                format!("SELECT SUM(({truth}) IS {condition}) AS n FROM events"),
+            ] {
+                assert_eq!(value(&sql), Some(expected), "{sql}: {}", prepared(&sql).unwrap());
+            }
         }
     }
 
@@ -260,6 +364,8 @@ mod tests {
         for (condition, expected) in [
             ("length(page) - 20 < 0", "CAST(length(page) AS BIGINT) - 20 < 0"),
             ("event_hour * 60 > 600 -- why", "event_hour * 60 > 600 -- why"),
+            ("is_bot IS NOT TRUE AND page = '/'", "(NOT COALESCE(is_bot, false)) AND page = '/'"),
+            ("user_id > 3 IS NOT FALSE", "COALESCE(user_id > 3, true)"),
             ("no (condition", "no (condition"),
         ] {
             assert_eq!(prepared_condition(condition), expected);

@@ -1,0 +1,63 @@
+//! `IS TRUE` and its kin of null: Polars makes null of them, where SQL says true or false.
+
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    UnaryOperator, Value, VisitMut, VisitorMut,
+};
+use std::mem;
+use std::ops::ControlFlow;
+
+/// Writes `COALESCE` for `IS TRUE` and its kin; whether there was any.
+pub fn make_certain(part: &mut impl VisitMut) -> bool {
+    let mut certain = Certain { any: false };
+    _ = part.visit(&mut certain);
+    certain.any
+}
+
+struct Certain {
+    any: bool,
+}
+
+impl VisitorMut for Certain {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        let (inner, of_null, is_denied) = match expression {
+            Expr::IsTrue(inner) => (inner, false, false),
+            Expr::IsNotTrue(inner) => (inner, false, true),
+            Expr::IsFalse(inner) => (inner, true, true),
+            Expr::IsNotFalse(inner) => (inner, true, false),
+            _ => return ControlFlow::Continue(()),
+        };
+        let inner = mem::replace(inner.as_mut(), Expr::Identifier(Ident::new("")));
+        let value = coalesce(inner, of_null);
+        *expression = if is_denied {
+            let denied = Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(value) };
+            Expr::Nested(Box::new(denied))
+        } else {
+            value
+        };
+        self.any = true;
+        ControlFlow::Continue(())
+    }
+}
+
+/// The expression, or this where it is null.
+fn coalesce(expression: Expr, of_null: bool) -> Expr {
+    let otherwise = Expr::Value(Value::Boolean(of_null).into());
+    let args = [expression, otherwise].map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(part)));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new("COALESCE")]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
