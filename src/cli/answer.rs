@@ -11,6 +11,7 @@ use crate::engine::relation::Relation;
 use crate::engine::seen::Seen;
 use crate::engine::{funnel, incidents, polars as engine};
 use crate::error::Error;
+use crate::report::{Funnel, Report};
 use crate::schema::EVENTS;
 use crate::sink::{self, About};
 use polars::prelude::DataFrame;
@@ -53,8 +54,9 @@ pub fn answer(
     }
     let (name, chart) = (question.name.clone(), question.chart.clone());
     let metadata = metadata(question, options, loaded, &notes, seconds);
-    let (key, period) = (key(question), period(question, loaded));
-    Ok(Answer { whole, shown, about: About { name, total_rows, notes, metadata, chart, key, period } })
+    let (key, period, variation) = (key(question), period(question, loaded), variation(question, options));
+    let about = About { name, total_rows, notes, metadata, chart, key, period, variation };
+    Ok(Answer { whole, shown, about })
 }
 
 /// The columns that tell its rows apart.
@@ -79,6 +81,21 @@ fn period(question: &Question, loaded: &Loaded) -> Vec<(String, String)> {
     let moments = moments.flat_map(|(range, names)| [(names[0], range.start), (names[1], range.end)]);
     let ends = moments.filter(|(_, moment)| ![i64::MIN, i64::MAX].contains(moment));
     ends.map(|(name, moment)| (name.to_owned(), times::shown(moment))).collect()
+}
+
+/// What options made of it, if they made it another question than the one of its name.
+fn variation(question: &Question, options: &Common) -> Vec<String> {
+    let is_usual = |report: &Report| {
+        let usual = match question.funnel {
+            Some(_) => Some(Funnel::default().sql()),
+            None => report.bound(|_| None).ok(),
+        };
+        report.header.variant_of.is_none() && usual.is_none_or(|usual| usual == question.sql)
+    };
+    let report = question.report.as_ref().filter(|report| !is_usual(report));
+    let sql = report.map(|_| question.sql.clone());
+    let bots = (options.bots != Bots::Include).then(|| format!("{:?}", options.bots));
+    sql.into_iter().chain(bots).chain(question.allow.iter().map(ToString::to_string)).collect()
 }
 
 /// How many rows there are, shown or not.

@@ -211,7 +211,9 @@ fn use_color(when: When, terminal: bool) -> bool {
 /// The terminal's columns, `$COLUMNS` first.
 fn terminal_width() -> Option<u16> {
     let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    given.or_else(|| comfy_table::Table::new().width())
+    // Where nobody knows how wide it is, as in a container's, it says 0.
+    let known = |width: &u16| *width > 0;
+    given.filter(known).or_else(|| comfy_table::Table::new().width().filter(known))
 }
 
 /// Whether the locale's characters are more than ASCII; where none is set, they are.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use polars::prelude::DataFrame;
 
-use super::cells::{Cell, columns};
+use super::cells::{Cell, Cells, columns};
 
 /// How cells are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +32,19 @@ pub fn write(frame: &DataFrame, dialect: Dialect, out: &mut impl Write) -> io::R
         line.push(separator);
     }
     end_line(&mut line, out)?;
+    let fractions =
+        columns(frame).map_err(io::Error::other)?.into_iter().map(has_fractions).collect::<Vec<_>>();
     let mut columns = columns(frame).map_err(io::Error::other)?;
+    // Readers pass over empty lines.
+    let is_alone = columns.len() == 1 && dialect == Dialect::Commas;
     for _ in 0..frame.height() {
-        for cells in &mut columns {
+        for (cells, fractions) in columns.iter_mut().zip(&fractions) {
             match cells.next().unwrap_or(Cell::Null) {
+                Cell::Null if is_alone => line.push_str("\"\""),
+                // Readers that learn the form of times from the first ones take no other.
+                cell @ Cell::Timestamp(micros) if *fractions && !is_fraction(micros) => {
+                    let _ = write!(line, "{cell}.000000");
+                }
                 Cell::Text(text) => push_text(&text, dialect, &mut line),
                 // Of our own making, so never a formula; but quotes and commas may be in it.
                 Cell::Nested(text) | Cell::Other(text) => push_safe(&text, dialect, &mut line),
@@ -48,6 +57,21 @@ pub fn write(frame: &DataFrame, dialect: Dialect, out: &mut impl Write) -> io::R
         end_line(&mut line, out)?;
     }
     Ok(())
+}
+
+/// Whether some of these cells are times with parts of a second.
+fn has_fractions(cells: Cells<'_>) -> bool {
+    // All cells are of one type.
+    let times = cells.map_while(|cell| match cell {
+        Cell::Timestamp(micros) => Some(Some(micros)),
+        Cell::Null => Some(None),
+        _ => None,
+    });
+    times.flatten().any(is_fraction)
+}
+
+fn is_fraction(micros: i64) -> bool {
+    micros % 1_000_000 != 0
 }
 
 /// Turns the separator after the last cell into the line's end.
@@ -114,6 +138,24 @@ mod tests {
             text(Format::Tsv, &every_type()).lines().nth(1).unwrap(),
             "1204\t1204\t0.1234\t2.0\t김치 \"A\"\ttrue\t2025-03-10\t2025-03-10T01:05:44.107627"
         );
+    }
+
+    #[test]
+    fn every_row_is_a_line_and_every_time_of_one_form() {
+        let alone = df!("user_id" => [Some(7i64), None]).unwrap();
+        assert_eq!(text(Format::Csv, &alone), "user_id\n7\n\"\"\n");
+        let times = |micros: [Option<i64>; 3]| {
+            let times = Int64Chunked::from_iter_options("at".into(), micros.into_iter());
+            let times = times.into_datetime(TimeUnit::Microseconds, None).into_column();
+            DataFrame::new(3, vec![times, Column::new("n".into(), [1i64, 2, 3])]).unwrap()
+        };
+        let parts = times([None, Some(0), Some(1)]);
+        assert_eq!(
+            text(Format::Csv, &parts),
+            "at,n\n,1\n1970-01-01T00:00:00.000000,2\n1970-01-01T00:00:00.000001,3\n"
+        );
+        let whole = times([Some(0), None, Some(-1_000_000)]);
+        assert_eq!(text(Format::Tsv, &whole), "at\tn\n1970-01-01T00:00:00\t1\n\t2\n1969-12-31T23:59:59\t3\n");
     }
 
     #[test]

@@ -45,7 +45,8 @@ fn period(frame: &DataFrame, about: &About) -> Vec<u8> {
     fields
 }
 
-/// The rows' ids: made of the result's name, its period, and what tells rows apart; without that, of the whole row.
+/// The rows' ids: made of the result's name, what options made of it, its period, and what tells rows apart; without that, of
+/// the whole row.
 struct Ids<'a> {
     start: blake3::Hasher,
     keys: Vec<Cells<'a>>,
@@ -57,10 +58,8 @@ impl<'a> Ids<'a> {
     fn of(frame: &'a DataFrame, about: &About) -> io::Result<Self> {
         let mut start = blake3::Hasher::new();
         add(&mut start, about.name.as_bytes());
-        for (name, moment) in &about.period {
-            add(&mut start, name.as_bytes());
-            add(&mut start, moment.as_bytes());
-        }
+        let period = about.period.iter().flat_map(|(name, moment)| [name, moment]);
+        period.chain(&about.variation).for_each(|part| add(&mut start, part.as_bytes()));
         let all = about.key.iter().map(|name| frame.column(name)).collect::<Result<Vec<_>, _>>();
         let columns = all.unwrap_or_default();
         let keys: Result<_, _> =
@@ -144,6 +143,7 @@ mod tests {
         let others = [
             About { name: "others".into(), ..about.clone() },
             About { period: vec![("since".into(), "2025".into())], ..about.clone() },
+            About { variation: vec!["SELECT 1".into()], ..about.clone() },
             About { key: vec!["page".into(), "views".into()], ..about.clone() },
         ];
         others.iter().for_each(|other| assert!(!ids(&frame(1), other).contains(&first[0])));

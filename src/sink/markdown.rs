@@ -41,8 +41,8 @@ fn escaped(text: &str) -> String {
             c => safe.push(c),
         }
     }
-    // GitHub makes links of bare addresses, mail's too, and tells whoever is mentioned.
-    safe.replace("://", "\\://").replace("www.", "www\\.").replace('@', "&#64;")
+    // GitHub makes links of bare addresses, mail's too, and tells whoever is mentioned, also where the sign is escaped.
+    safe.replace("://", "\\://").replace("www.", "www\\.").replace('@', "@<!-- -->")
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
         let about = About { total_rows: 9, notes: vec!["immature: 12".into()], ..About::default() };
         assert_eq!(
             String::from_utf8(bytes(Format::Markdown, &frame, &about)).unwrap(),
-            "| t |\n| --- |\n| \\|\\\\n&lt;script&gt;&amp;\\`\\*\\_\\[x\\](http\\://a)\\\\ a&#64;b.c |\n\n*top 1 of 9 · immature: 12*\n"
+            "| t |\n| --- |\n| \\|\\\\n&lt;script&gt;&amp;\\`\\*\\_\\[x\\](http\\://a)\\\\ a@<!-- -->b.c |\n\n*top 1 of 9 · immature: 12*\n"
         );
     }
 

@@ -128,6 +128,8 @@ pub struct About {
     pub key: Vec<String>,
     /// What times it is about: names such as `since`, and moments.
     pub period: Vec<(String, String)>,
+    /// What options made of it, if they made it another result than the one of its name.
+    pub variation: Vec<String>,
 }
 
 /// How a terminal shows a result.

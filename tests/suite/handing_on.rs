@@ -179,6 +179,17 @@ fn a_repeat_replaces_in_elasticsearch() {
             assert!(plain.as_object().unwrap().iter().all(has), "{row} {line}");
         }
     }
+    // Other options ask another question, those that are usual the same one.
+    let asked = |words: &[&str]| ids(&bulk(&[words, &["sample_logs"]].concat()));
+    let usual = asked(&["funnel"]);
+    assert_eq!(asked(&["funnel", "--by", "visitor", "--window", "168h"]), usual);
+    for other in [&["--by", "user"][..], &["--window", "1d"], &["--bots", "exclude"]] {
+        assert!(asked(&[&["funnel"], other].concat()).is_disjoint(&usual), "{other:?}");
+    }
+    assert_eq!(asked(&["errors", "--slide", "60s"]), asked(&["errors"]));
+    for (report, option) in [("traffic", "--every"), ("retention", "--every"), ("logins", "--every")] {
+        assert!(asked(&[report, option, "1d"]).is_disjoint(&asked(&[report])), "{report}");
+    }
     // More lines for the same period: the same rows with other numbers; another period: others.
     let line = |day: u32, extra: &str| {
         format!("{{\"timestamp\": \"2025-03-{day}T10:00:00\", \"event_type\": \"view\"{extra}}}\n")

@@ -293,6 +293,11 @@ fn a_browser_draws_every_chart_and_nothing_else_happens() {
         assert_eq!(console, "", "{}", path.display());
         assert_eq!(dom.matches("js-plotly-plot").count(), figures, "{}", path.display());
         assert!(figures >= 3 && dom.matches("class=\"main-svg\"").count() >= figures, "{}", path.display());
+        // On paper a chart must not be wider than that.
+        for svg in dom.split("class=\"main-svg\"").skip(1) {
+            let width = svg.split("width=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            assert!(width.parse::<f64>().unwrap() <= 640.0, "{width} {}", path.display());
+        }
         assert!(!dom.contains("<title>harmed") && !dom.contains("<img"), "{}", path.display());
         let mut links = dom.split("<a ").skip(1).filter_map(|rest| rest.split_once('>'));
         assert!(links.all(|(link, _)| !link.contains("http")), "a label became a link");

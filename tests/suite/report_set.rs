@@ -131,7 +131,15 @@ fn only_some_in_any_order_and_as_often_as_one_likes() {
     ] {
         assert_eq!(stdout([&["report", "sample_logs"], only].concat()), expected, "{only:?}");
     }
+    // One alone goes wherever a single report goes.
+    let alone = stdout(["event-counts", "sample_logs", "--format", "csv"]);
+    let of_set = ["report", "sample_logs", "--only", "event-counts"];
+    assert_eq!(stdout([&of_set[..], &["--format", "csv"]].concat()), alone);
     let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("counts.csv");
+    stdout([&of_set[..], &["-o", text(&file)]].concat());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), alone);
+    std::fs::remove_file(&file).unwrap();
     stdout(["report", "sample_logs", "--only", "product-views", "-o", text(folder.path())]);
     assert_eq!(files(folder.path()), ["index.html", "product-views.csv"]);
 }

@@ -94,7 +94,9 @@ impl Headline {
 
 /// The sum of a column's numbers.
 fn sum(frame: &DataFrame, name: &str) -> PolarsResult<f64> {
-    Ok(cells(frame.column(name)?.as_materialized_series())?.filter_map(|cell| as_number(&cell)).sum())
+    let cells = cells(frame.column(name)?.as_materialized_series())?;
+    // The sum of nothing is -0.
+    Ok(cells.filter_map(|cell| as_number(&cell)).sum::<f64>() + 0.0)
 }
 
 fn as_number(cell: &Cell) -> Option<f64> {

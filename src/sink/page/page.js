@@ -54,5 +54,11 @@
   const recolor = () => plots.forEach(plot => Plotly.relayout(plot, { template: template() }));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolor);
   matchMedia('print').addEventListener('change', recolor);
-  addEventListener('beforeprint', () => figures.forEach(draw));
+  // Paper is narrower than most windows; what does not fit would make all of the page small.
+  const PAPER = 640;
+  addEventListener('beforeprint', () => {
+    figures.forEach(draw);
+    plots.forEach(plot => Plotly.relayout(plot, { width: Math.min(plot.clientWidth, PAPER) }));
+  });
+  addEventListener('afterprint', () => plots.forEach(plot => Plotly.relayout(plot, { width: null, autosize: true })));
 })();

@@ -258,6 +258,8 @@ fn hostile_text_is_harmless_where_people_read_it() {
     for row in table {
         let cells = row.replace("\\\\", "").replace("\\|", "").matches('|').count();
         assert_eq!(cells, 2, "{row}");
+        // What stands behind an @ so that it calls nobody.
+        let row = row.replace("@<!-- -->", "@");
         assert!(
             !row.contains(['<', '>']) && !row.replace("\\\\", "").replace("\\[", "").contains('['),
             "{row}"
