@@ -7,16 +7,27 @@ const GAP: char = '\u{200b}';
 
 /// One line, of at most so many characters, in which nothing calls anybody or links anywhere.
 pub fn inert(text: &str, most: usize) -> String {
-    let shown = visible(text);
+    let shown: Vec<char> = visible(text).chars().collect();
     let mut inert = String::new();
-    for (at, letter) in shown.chars().enumerate() {
+    for (at, &letter) in shown.iter().enumerate() {
         if at == most {
             inert.push('…');
             break;
         }
         inert.push(letter);
-        // `@everyone`, `<!channel>`, `#general`, `https://…`, `www.…`, `mailto:…`, `example.com`
-        if matches!(letter, '@' | '<' | '!' | '#' | ':' | '/' | '.' | ']') {
+        let next = shown.get(at + 1).copied().unwrap_or_default();
+        let begins = match letter {
+            // `@everyone`, `<!channel>`, `#general`
+            '@' | '<' | '#' => true,
+            // `https://…`, `mailto:…`
+            ':' => next == '/' || shown[..at].ends_with(&['m', 'a', 'i', 'l', 't', 'o']),
+            // `www.example.com`; but what somebody may want to copy stays whole: addresses and numbers
+            '.' => next.is_alphabetic(),
+            // `[bank](…)`
+            ']' => next == '(',
+            _ => false,
+        };
+        if begins {
             inert.push(GAP);
         }
     }
@@ -69,6 +80,15 @@ mod tests {
         }
         assert_eq!(discord("*a* _b_ `c` ~~d~~ ||e||", 100), r"\*a\* \_b\_ \`c\` \~\~d\~\~ \|\|e\|\|");
         assert_eq!(slack("a & b\nc", 100), "a &amp; b\\nc");
+    }
+
+    #[test]
+    fn addresses_and_numbers_can_be_copied() {
+        for text in
+            ["ip=107.238.3.54; 2001:db8::a7", "error_rate is 1.0", "page=/products/{id}", "10:20:30.5"]
+        {
+            assert_eq!(inert(text, 100), text);
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ const DISCORD: usize = 2000;
 /// How long Alertmanager keeps an alert that is not told again, in seconds: until the next night has run.
 const LASTS: i64 = 25 * 3600;
 
+/// Bytes of a line of mail; RFC 5322 (2.1.1) allows 998.
+const LINE: usize = 900;
+
 const PROGRAM: &str = concat!("loganalyze ", env!("CARGO_PKG_VERSION"));
 
 /// What a webhook is sent.
@@ -102,11 +105,24 @@ pub fn alertmanager(alerts: &[Fired], now: i64) -> Value {
 pub fn mail(alerts: &[Fired]) -> (String, String) {
     let mut body = String::new();
     for alert in alerts.iter().take(TOLD) {
-        body += &sentence(alert, inert);
+        body += &folded(&sentence(alert, inert));
         body.push('\n');
     }
     more(alerts.len(), TOLD).for_each(|line| body += &format!("{line}\n"));
     (heading(alerts.len()), body)
+}
+
+/// A line in several, none of which is too long for mail.
+fn folded(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while rest.len() > LINE {
+        let end = (0..=LINE).rev().find(|&end| rest.is_char_boundary(end)).unwrap_or(LINE);
+        let end = rest[..end].rfind(' ').map_or(end, |space| space + 1);
+        out += &format!("{}\n  ", &rest[..end]);
+        rest = &rest[end..];
+    }
+    out + rest
 }
 
 /// Nothing of it is from the configuration or from logs.
@@ -167,6 +183,10 @@ mod tests {
         let (subject, body) = mail(&alerts);
         assert_eq!(subject, "loganalyze: 2 alerts");
         assert_eq!(body.lines().count(), 2);
+        let long = Fired { example: Some("\u{1f600}".repeat(300)), what: "가 ".repeat(80), ..fired("c") };
+        let (_, body) = mail(&[long]);
+        assert!(body.lines().count() > 1 && body.lines().all(|line| line.len() <= 998), "{body}");
+        assert_eq!(body.matches('\u{1f600}').count(), 250);
         let json = webhook(&alerts, Form::Json);
         assert_eq!(json["alerts"][0]["example"], alerts[0].example.clone().unwrap());
         assert_eq!(json["alerts"][0]["id"], "a/2025-03-10");
