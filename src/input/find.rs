@@ -144,6 +144,12 @@ impl Search {
             }
             if entry.file_type().map_err(|error| unreadable(&path, error))?.is_dir() {
                 any |= self.folder(&path)?;
+            } else if fs::metadata(&path).is_ok_and(|there| there.is_dir()) {
+                if leads_back(&path) {
+                    continue;
+                }
+                let note = "left out: it is a link to a folder; name it too, if its logs are meant";
+                self.found.notes.push(format!("'{}' {note}", path.display()));
             } else if name::parse(&name).is_some() {
                 any |= self.meet(path, false)?;
             } else if name::may_be_log(&name) {
@@ -204,6 +210,13 @@ fn age(file: &LogFile) -> impl Ord + use<> {
 
 pub(super) fn name_of(file: &LogFile) -> Option<Name> {
     name::parse(&file.path.as_ref()?.file_name()?.to_string_lossy())
+}
+
+/// Whether a link leads to a folder that it is in.
+fn leads_back(link: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let (to, from) = (real(link), link.parent().and_then(real));
+    to.zip(from).is_some_and(|(to, from)| from.starts_with(to))
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -292,6 +305,17 @@ mod tests {
         let (files, notes) = look(&dir, &["", "x.log.old", "z.log~", "deep/y.log.bak"]).unwrap();
         assert_eq!((files.len(), notes.len()), (4, 1));
         assert!(notes[0].starts_with("1 file is left aside") && notes[0].ends_with("name it to read it"));
+    }
+
+    #[test]
+    fn a_link_to_a_folder_is_told_of_and_followed_where_it_is_named() {
+        let dir = folder(&["logs/web1/x.log", "far/web2/x.log"]);
+        symlink(dir.path().join("far/web2"), dir.path().join("logs/web2")).unwrap();
+        symlink(dir.path(), dir.path().join("far/up")).unwrap();
+        let (files, notes) = look(&dir, &["logs"]).unwrap();
+        assert_eq!((files.len(), notes.len()), (1, 1));
+        assert!(notes[0].starts_with("'logs/web2' left out: it is a link to a folder"), "{notes:?}");
+        assert_eq!(look(&dir, &["logs", "logs/web2"]).unwrap().0, ["logs/web1/x.log", "logs/web2/x.log"]);
     }
 
     #[test]

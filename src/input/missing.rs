@@ -67,7 +67,8 @@ impl Contents {
             if name.starts_with('.') {
                 continue;
             }
-            if entry.file_type()?.is_dir() { folders.push(name + "/") } else { files.push(name) }
+            // As well through a link.
+            if entry.path().is_dir() { folders.push(name + "/") } else { files.push(name) }
         }
         files.sort();
         folders.sort();
