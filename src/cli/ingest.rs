@@ -154,15 +154,18 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
                 .into(),
         ));
     }
-    if plan.inputs.iter().any(|input| input == "-") {
-        return Err(Error::Usage(
-            "standard input cannot be known again, and would be stored once more by a repeat: name log files or folders"
-                .into(),
-        ));
-    }
     let begin = Instant::now();
     let zone = times::zone(&options.tz)?;
     let (mut found, mut missing) = logs(plan, options)?;
+    if let Some(stream) = found.activity.iter().find(|file| file.bytes.is_none()) {
+        return Err(Error::Usage(format!(
+            "{} cannot be known again, and would be stored once more by a repeat: name log files or folders",
+            stream
+                .path
+                .as_ref()
+                .map_or("standard input".into(), |path| format!("'{}', a pipe,", path.display()))
+        )));
+    }
     outputs::check(options, Vec::new(), found.activity.iter())?;
     let mut writer = Writer::open(&plan.store, &options.tz, &options.redact)?;
     let mut ingested = Ingested { notes: std::mem::take(&mut writer.notes), ..Ingested::default() };

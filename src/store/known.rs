@@ -8,6 +8,11 @@ use crate::input::{LogFile, Part, Probe, Stat, around, is_blank, probe};
 use crate::scan::FileScan;
 use crate::scan::reject::Tally;
 
+/// Of how many of its first bytes a log is also known: enough for two lines or so, and a quarter of it at least.
+const BEGINNINGS: [usize; 3] = [256, 1024, 2048];
+
+const SHORTER: &str = "it is shorter than when it was read";
+
 /// A log of which something was not read yet.
 #[derive(Debug)]
 pub struct Reading {
@@ -46,6 +51,7 @@ impl Reading {
         Some(Source {
             name: self.file.name.clone(),
             head: Hash::of(head),
+            beginnings: BEGINNINGS.iter().filter_map(|&bytes| head.get(..bytes)).map(Hash::of).collect(),
             read,
             tail: tail.map(|end| Hash::of(&end.before)),
             lines: lines + tally.lines,
@@ -125,7 +131,8 @@ impl Known {
             .collect();
         candidates.sort_by_key(|(_, source)| std::cmp::Reverse(source.read));
         // Of which known log this is another text.
-        let mut edited = None;
+        let shorter = |(place, source): &(usize, &Source)| !taken[*place] && is_shorter(&probe, source);
+        let mut edited = sources.iter().enumerate().find(shorter).map(|(_, source)| (source, SHORTER));
         for (place, source) in candidates {
             let (before, behind) = match around(&file, source.read) {
                 Err(error) => {
@@ -136,7 +143,7 @@ impl Known {
                 // A beginning of nothing but blank text says nothing.
                 Ok(None) if is_blank(&probe.head) => continue,
                 Ok(None) => {
-                    edited = edited.or(Some((source, "it is shorter than when it was read")));
+                    edited = edited.or(Some((source, SHORTER)));
                     continue;
                 }
             };
@@ -179,6 +186,15 @@ fn is_read(probe: &Probe, source: &Source) -> bool {
 fn begins(probe: &Probe, source: &Source) -> bool {
     let head = source.head.bytes as usize;
     head > 0 && probe.head.get(..head).is_some_and(|head| Hash::of(head) == source.head)
+}
+
+/// Whether a file is so short that one cannot say that it begins as this source did, and is the same as far as it goes, or nearly.
+fn is_shorter(probe: &Probe, source: &Source) -> bool {
+    let fits = |hash: &&Hash| hash.bytes as usize <= probe.head.len();
+    let longest = source.beginnings.iter().rev().find(fits);
+    probe.head.len() < source.head.bytes as usize
+        && !is_blank(&probe.head)
+        && longest.is_some_and(|hash| Hash::of(&probe.head[..hash.bytes as usize]) == *hash)
 }
 
 /// Whether a text ends with the one of this hash.

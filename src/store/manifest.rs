@@ -77,6 +77,9 @@ pub struct Source {
     pub name: String,
     /// A hash of its first bytes, and of how many.
     pub head: Hash,
+    /// Hashes of fewer of them, by which the log is known where it is met shorter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beginnings: Vec<Hash>,
     /// How far it was read: bytes of its text.
     pub read: u64,
     /// A hash of the bytes before that place; none behind a line that is too long, and where an older program met it compressed.

@@ -239,6 +239,13 @@ fn where_no_store_can_be_it_says_so() {
     let stdin = run(["ingest", "-", "--store", text(&logs.path().join("lake"))]);
     assert_eq!(stdin.code, 2);
     assert!(stdin.stderr.contains("standard input cannot be known again"), "{}", stdin.stderr);
+    let pipe = logs.path().join("pipe.log");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let lake = logs.path().join("lake");
+    let fifo = run(["ingest", text(&pipe), "--store", text(&lake)]);
+    assert_eq!(fifo.code, 2);
+    assert!(fifo.stderr.contains("a pipe, cannot be known again"), "{}", fifo.stderr);
+    assert!(!lake.exists());
 }
 
 /// The program as a user who may write nothing here: another one where this is root, else this one after the rights are gone.

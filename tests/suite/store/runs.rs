@@ -2,7 +2,7 @@
 //! Every line ends in the store once, and reports say of it what they say of the lines.
 
 use super::ingested;
-use crate::harness::{REPORTS, Random, program, run, sample_lines, stdout, text};
+use crate::harness::{REPORTS, Random, folder_with, program, run, sample_lines, stdout, text};
 use crate::invariance::DERIVED;
 use loganalyze::store::Store;
 use std::collections::BTreeMap;
@@ -410,6 +410,17 @@ fn a_log_that_became_shorter_is_said_to_be() {
     );
     // All else is read.
     assert_eq!(events(), before + 1);
+    // As by somebody who copies it again, however little of it is there yet.
+    let whole = lines[..200].concat();
+    for bytes in [300, 1500, 3000, 5000] {
+        fs::write(logs.join("a.log"), &whole[..bytes]).unwrap();
+        let said = super::ingest(&logs, &lake);
+        assert_eq!(said.code, 1, "{bytes}: {}", said.stderr);
+        assert!(said.stderr.contains("shorter than when it was read"), "{bytes}: {}", said.stderr);
+    }
+    fs::write(logs.join("a.log"), &whole).unwrap();
+    ingested(&logs, &lake);
+    assert_eq!(events(), before + 1);
 }
 
 #[test]
@@ -439,4 +450,32 @@ fn a_log_that_was_edited_is_neither_read_twice_nor_passed_over() {
         assert!(said.stderr.contains("was it cut off or edited?"), "{}", said.stderr);
         assert_eq!(Store::open(&lake).unwrap().manifest.counts.lines, 200);
     }
+}
+
+#[test]
+fn a_store_knows_its_zone() {
+    let now = chrono::Utc::now();
+    let line = |hours: i64| {
+        let time = (now - chrono::TimeDelta::hours(hours)).format("%FT%TZ");
+        format!("{{\"timestamp\": \"{time}\", \"event_type\": \"view\"}}\n")
+    };
+    let logs = folder_with(&[("user_activity.log", (1..49).map(line).collect::<String>().as_bytes())]);
+    let lake = logs.path().join("lake");
+    assert_eq!(
+        run(["ingest", text(logs.path()), "--store", text(&lake), "--tz", "America/New_York"]).code,
+        0
+    );
+    let count = |more: &[&str]| {
+        let counted = ["event-counts", "--store", text(&lake), "--since", "12h30m"];
+        run([&counted[..], more].concat())
+    };
+    for more in [&[][..], &["--tz", "America/New_York"]] {
+        let counted = count(more);
+        assert!(counted.stdout.contains("view,12,"), "{} {}", counted.stdout, counted.stderr);
+    }
+    let other = count(&["--tz", "UTC"]);
+    assert_eq!(other.code, 2);
+    assert!(other.stderr.contains("was made with --tz America/New_York, and not UTC"), "{}", other.stderr);
+    let none = run(["event-counts", "--store", text(&lake), "--since", "30m"]);
+    assert!(none.stderr.contains("'loganalyze store info'"), "{}", none.stderr);
 }
