@@ -12,7 +12,7 @@ use crate::engine::comparison::compare;
 use crate::engine::polars as engine;
 use crate::engine::relation::Relation;
 use crate::error::Error;
-use crate::report::{self, Comparison, Report};
+use crate::report::{self, Comparison, Param, Report};
 use crate::scan::time::DAY;
 use crate::scan::wanted::Wanted;
 use crate::schema::Type;
@@ -28,8 +28,10 @@ pub struct Comparing {
     /// Which of its columns.
     pub columns: Comparison,
     with: String,
-    /// How long the report's rows are, if it says so.
-    every: Option<i64>,
+    /// How far apart the report's rows are, if it says so, and the option that says it.
+    every: Option<(i64, String)>,
+    /// Whether it is about sessions, each of which belongs to one period.
+    of_sessions: bool,
 }
 
 /// The words of `compare`: a command for each of these reports, and for the user's own file; if `word` names a report, only
@@ -99,8 +101,9 @@ pub fn question(question: Question, matches: &ArgMatches) -> Result<Question, Er
     let metrics = matches.get_many::<String>("metric").into_iter().flatten();
     let columns = Comparison::of(&report, &metrics.map(|metric| metric.trim()).collect::<Vec<_>>())?;
     let header = columns.header(&report.header);
-    let every = report.header.params.iter().find(|param| param.name == "every");
-    let every = every.and_then(|param| value(matches, &param.option()));
+    let every = report.header.params.iter().find(|param| ["every", "slide"].contains(&param.name.as_str()));
+    let every = every.map(Param::option).and_then(|option| Some((value(matches, &option)?, option)));
+    let of_sessions = question.wanted.names().any(|name| name == "session_number");
     Ok(Question {
         name: header.name.clone(),
         report: Some(Report { header, sql: report.sql.clone() }),
@@ -109,7 +112,10 @@ pub fn question(question: Question, matches: &ArgMatches) -> Result<Question, Er
             report,
             columns,
             with: value(matches, "with").cloned().unwrap_or_default(),
-            every: every.map(|every| report::duration(every)).transpose()?,
+            every: every
+                .map(|(every, option)| report::duration(every).map(|every| (every, option)))
+                .transpose()?,
+            of_sessions,
         }),
         ..question
     })
@@ -125,10 +131,11 @@ impl Comparing {
         if self.columns.key.iter().any(|column| column.kind == Type::Date) {
             grains.push((DAY, "days".to_owned()));
         }
-        if let Some(every) = self.every.filter(|_| self.columns.has_times()) {
-            grains.push((every, format!("times of --every {}", times::shown_duration(every))));
+        if let Some((every, option)) = self.every.as_ref().filter(|_| self.columns.has_times()) {
+            grains.push((*every, format!("times of --{option} {}", times::shown_duration(*every))));
         }
-        Asked::parse(options.since.as_deref(), options.until.as_deref(), &self.with, zone, grains)
+        let (since, until) = (options.since.as_deref(), options.until.as_deref());
+        Ok(Asked::parse(since, until, &self.with, zone, grains)?.kept_apart(self.of_sessions))
     }
 }
 

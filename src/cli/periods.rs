@@ -61,6 +61,8 @@ pub struct Asked {
     with: With,
     /// What the distance of the periods must be a multiple of, microseconds, and what to call that.
     grains: Vec<(i64, String)>,
+    /// Whether the periods must not share a time.
+    apart: bool,
     today: i64,
 }
 
@@ -108,8 +110,14 @@ impl Asked {
             until: until.map(|until| moment("--until", until, zone)).transpose()?,
             with,
             grains,
+            apart: false,
             today: i64::from(Utc::now().with_timezone(&zone).date_naive().to_epoch_days()) * DAY,
         })
+    }
+
+    /// The same, `apart` or not: whether periods are refused that share a time.
+    pub fn kept_apart(self, apart: bool) -> Asked {
+        Asked { apart, ..self }
     }
 
     /// This period and the one before. An end that nobody named is that of the last whole day, as far as the last event and
@@ -140,6 +148,14 @@ impl Asked {
             With::WeekAgo => begin - 7 * DAY..end - 7 * DAY,
             With::Range(range) => range.clone(),
         };
+        if self.apart && before.start < end && begin < before.end {
+            return Err(Error::Usage(format!(
+                "{} and {} share a time, and sessions there would belong to one of them only: choose others with --since, \
+                 --until and --with",
+                in_words(&(begin..end)),
+                in_words(&before)
+            )));
+        }
         let apart = begin - before.start;
         match self.grains.iter().find(|(grain, _)| apart % grain != 0) {
             Some((grain, name)) => Err(Error::Usage(format!(

@@ -1,6 +1,6 @@
 //! `compare`: each report over two periods beside each other is what the two periods are by themselves.
 
-use crate::harness::{folder_with, run, stdout, text};
+use crate::harness::{folder_with, rows, run, stdout, text};
 use crate::queries::words;
 use chrono::{Days, NaiveDate, NaiveDateTime};
 use loganalyze::report::{self, Report, ResultColumn};
@@ -335,6 +335,33 @@ fn what_cannot_be_compared_is_said() {
             ],
             "a multiple of 1d",
         ),
+        // A session belongs to one of the periods; events may be in both.
+        (
+            &[
+                "sessions",
+                "sample_logs",
+                "--since",
+                "2025-03-11",
+                "--until",
+                "2025-03-15",
+                "--with",
+                "2025-03-10..2025-03-14",
+            ],
+            "2025-03-11 until 2025-03-15 and 2025-03-10 until 2025-03-14 share a time",
+        ),
+        (
+            &[
+                "errors",
+                "sample_logs",
+                "--slide",
+                "1h",
+                "--since",
+                "2025-03-12T12:30",
+                "--until",
+                "2025-03-14",
+            ],
+            "--slide 1h",
+        ),
         (&["quality", "sample_logs"], "Usage: loganalyze compare REPORT"),
         (&["product-views"], "loganalyze compare product-views logs/"),
         (&[], "Usage: loganalyze compare REPORT"),
@@ -342,5 +369,28 @@ fn what_cannot_be_compared_is_said() {
         let output = run([&["compare"], words].concat());
         assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{words:?}: {}", output.stderr);
         assert!(output.stderr.contains(hint), "{words:?}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn events_in_both_periods_are_counted_in_both() {
+    let period = ["event-counts", "sample_logs", "--since", "2025-03-10", "--until", "2025-03-14"];
+    let alone = rows(&stdout(period));
+    let words = [
+        "compare",
+        "event-counts",
+        "sample_logs",
+        "--since",
+        "2025-03-11",
+        "--until",
+        "2025-03-15",
+        "--with",
+    ];
+    let both = rows(&stdout(
+        [&words[..], &["2025-03-10..2025-03-14", "--metric", "lines", "--format", "csv"]].concat(),
+    ));
+    for row in &both[1..] {
+        let lines = alone.iter().find(|other| other[0] == row[0]).map_or("", |other| &other[1]);
+        assert_eq!(row[3], lines, "{row:?}");
     }
 }
