@@ -66,12 +66,13 @@ impl Report {
     /// # Errors
     /// `Error::Usage` for a value of a wrong type, or too large beside another.
     pub fn bound<'a>(&self, value: impl Fn(&Param) -> Option<&'a String>) -> Result<String, Error> {
-        let mut sql = self.sql.clone();
+        let mut literals = Vec::new();
         for param in &self.header.params {
             if let Some(value) = value(param) {
-                sql = params::bind(&sql, &param.name, &param.literal(value)?)?;
+                literals.push((param.name.as_str(), param.literal(value)?));
             }
         }
+        let sql = params::bind(&self.sql, &literals)?;
         if let Some((large, times, small)) = &self.header.at_most {
             let value = |name| {
                 let literal = marked(&sql).find(|(known, _)| known == name).map(|(_, literal)| literal);

@@ -79,7 +79,11 @@ impl Param {
                 _ => Err(wrong("whole number from 1 up")),
             },
             ParamType::Double => match value.parse::<f64>() {
-                Ok(number) if number.is_finite() && number >= 0.0 => Ok(format!("{number:?}")),
+                // Not every engine reads an exponent.
+                Ok(number) if number.is_finite() && number >= 0.0 => {
+                    let digits = number.to_string();
+                    Ok(if digits.contains('.') { digits } else { digits + ".0" })
+                }
                 _ => Err(wrong("number from 0 up")),
             },
             ParamType::Text => Ok(format!("'{}'", value.replace('\'', "''"))),
@@ -90,30 +94,50 @@ impl Param {
 /// What a parameter's place in the SQL begins with.
 const MARK: &str = "/*:";
 
-/// The SQL with this literal in every place of the parameter; the marks stay.
+/// The SQL with these literals, by parameter, in every place of theirs; the marks stay. What a literal holds is no mark.
 ///
 /// # Errors
 /// `Error::Query` where a mark stands before something else than a literal.
-pub fn bind(sql: &str, name: &str, literal: &str) -> Result<String, Error> {
-    let mark = format!("{MARK}{name}*/");
-    let mut parts = sql.split(&mark);
-    let mut bound = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let rest = part.trim_start();
-        let end = literal_end(rest).ok_or_else(|| {
-            Error::Query(format!("behind {mark} must stand a number or a text in single quotes"))
+pub fn bind(sql: &str, literals: &[(&str, String)]) -> Result<String, Error> {
+    let mut bound = String::new();
+    let mut rest = sql;
+    while let Some((before, mark, behind)) = next_mark(rest) {
+        let Some((_, literal)) = literals.iter().find(|(name, _)| *name == mark) else {
+            bound += &rest[..rest.len() - behind.len()];
+            rest = behind;
+            continue;
+        };
+        let place = behind.trim_start();
+        let end = literal_end(place).ok_or_else(|| {
+            Error::Query(format!("behind {MARK}{mark}*/ must stand a number or a text in single quotes"))
         })?;
-        bound += &format!("{mark} {literal}{}", &rest[end..]);
+        bound += &format!("{before}{MARK}{mark}*/ {literal}");
+        rest = &place[end..];
     }
-    Ok(bound)
+    Ok(bound + rest)
+}
+
+/// What stands before the first mark, the parameter that it names, and what stands behind it.
+fn next_mark(sql: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = sql.split_once(MARK)?;
+    let (name, behind) = rest.split_once("*/")?;
+    Some((before, name, behind))
 }
 
 /// The parameters' names and the literals behind their marks, in order.
 pub fn marked(sql: &str) -> impl Iterator<Item = (&str, &str)> {
-    sql.split(MARK).skip(1).filter_map(|part| {
-        let (name, rest) = part.split_once("*/")?;
-        let rest = rest.trim_start();
-        Some((name, &rest[..literal_end(rest)?]))
+    let mut rest = sql;
+    std::iter::from_fn(move || {
+        loop {
+            let (_, name, behind) = next_mark(rest)?;
+            let place = behind.trim_start();
+            let Some(end) = literal_end(place) else {
+                rest = behind;
+                continue;
+            };
+            rest = &place[end..];
+            return Some((name, &place[..end]));
+        }
     })
 }
 
@@ -205,7 +229,9 @@ mod tests {
         let param = |text: &str| Param::parse(text).unwrap();
         assert_eq!(param("every duration = 1d").literal("30s").unwrap(), "30000000");
         assert_eq!(param("min_failures bigint = 5").option(), "min-failures");
-        assert_eq!(param("limit double = 0.5").literal("2").unwrap(), "2.0");
+        for (value, literal) in [("2", "2.0"), ("1e-5", "0.00001"), ("1e17", "100000000000000000.0")] {
+            assert_eq!(param("limit double = 0.5").literal(value).unwrap(), literal);
+        }
         assert_eq!(param("who text = x").literal("it's").unwrap(), "'it''s'");
         for (text, value) in [
             ("a duration = 1d", "0s"),
@@ -223,12 +249,25 @@ mod tests {
     #[test]
     fn literals_take_the_places_of_defaults() {
         let sql = "SELECT /*:n*/ 12.5, /*:m*/'', /*:n*/'it''s''', /*:other*/ 1";
-        assert_eq!(bind(sql, "n", "7").unwrap(), "SELECT /*:n*/ 7, /*:m*/'', /*:n*/ 7, /*:other*/ 1");
+        let literals = |pairs: &[(&'static str, &str)]| -> Vec<(&str, String)> {
+            pairs.iter().map(|(name, literal)| (*name, literal.to_string())).collect()
+        };
+        let n = literals(&[("n", "7")]);
+        assert_eq!(bind(sql, &n).unwrap(), "SELECT /*:n*/ 7, /*:m*/'', /*:n*/ 7, /*:other*/ 1");
+        // A value is a value, whatever it looks like.
+        let hostile = literals(&[("n", "'/*:m*/ 5'"), ("m", "', 1 AS z, /*:n*/ '")]);
+        let bound = bind(sql, &hostile).unwrap();
+        assert_eq!(
+            bound,
+            "SELECT /*:n*/ '/*:m*/ 5', /*:m*/ ', 1 AS z, /*:n*/ ', /*:n*/ '/*:m*/ 5', /*:other*/ 1"
+        );
+        let names: Vec<&str> = marked(&bound).map(|(name, _)| name).collect();
+        assert_eq!(names, ["n", "m", "n", "other"]);
         assert_eq!(
             marked(sql).collect::<Vec<_>>(),
             [("n", "12.5"), ("m", "''"), ("n", "'it''s'''"), ("other", "1")]
         );
-        assert!(bind("SELECT /*:n*/ x", "n", "7").is_err());
-        assert!(bind("SELECT /*:n*/ 'x", "n", "7").is_err());
+        assert!(bind("SELECT /*:n*/ x", &n).is_err());
+        assert!(bind("SELECT /*:n*/ 'x", &n).is_err());
     }
 }

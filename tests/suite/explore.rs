@@ -278,6 +278,8 @@ fn a_query_file_is_a_command_with_its_own_options() {
     assert_eq!(own(&[]), first(&sql("0.1", "request"), 3));
     assert_eq!(own(&["--least", "0", "--top", "0"]), sql("0", "request"));
     assert_eq!(own(&["--kind", "it's"]), "page,n,slowest\n");
+    assert_eq!(own(&["--kind", "/*:least*/ 5"]), "page,n,slowest\n");
+    assert_eq!(own(&["--least", "0.00001", "--top", "0"]), sql("0.00001", "request"));
     assert!(sql("0", "request").lines().count() > 4);
     let help = stdout(["run", text(&file), "--help"]);
     for word in [
