@@ -4,7 +4,7 @@
 -- key: product_id
 -- top: 10
 -- chart: bar product_id product_name adds
--- product_name: the latest name in the product's cart lines; empty if none says it
+-- product_name: the latest name in the product's cart lines of the time asked for; empty if none says it
 -- adds: successful additions to a cart, each counted once though it writes two lines
 -- visitors: distinct visitors who added it
 -- units_added: how many pieces were added, as the additions' own lines say

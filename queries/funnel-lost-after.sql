@@ -7,5 +7,5 @@
 -- top: 10
 -- chart: bar page visitors
 -- page: what they viewed first after they were at that step last, within the window from the entry; (left) if nothing
--- visitors: distinct visitors who went there
+-- visitors: distinct visitors (users or sessions, if --by says so) who went there
 -- share: visitors / all who stopped at that step

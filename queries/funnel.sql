@@ -6,7 +6,7 @@
 -- top: 0
 -- headlines: Viewers who bought = last conversion
 -- chart: funnel name visitors
--- visitors: distinct visitors who got this far, each step behind the one before, all within the window from the entry
+-- visitors: distinct visitors (users or sessions, if --by says so) who got this far, each step behind the one before, all within the window from the entry
 -- conversion: visitors / visitors of the first step
 -- step_conversion: visitors / visitors of the step before
 -- dropped: visitors of the step before who did not get this far

@@ -5,7 +5,7 @@
 -- top: 10
 -- headlines: Product views = views
 -- chart: bar product_id product_name views
--- product_name: the latest name in the product's cart lines; empty if it never was in a cart
+-- product_name: the latest name in the product's cart lines of the time asked for; empty if there are none
 -- views: pages of the product that were shown (status below 400)
 -- visitors: distinct visitors who saw it
 -- users: distinct logged-in users who saw it

@@ -7,9 +7,9 @@ use crate::config::{MEMORY, ZONE};
 use crate::error::Error;
 use crate::report::{self, Header, Param, ParamType, Report, ResultColumn};
 use crate::sink::Format;
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueEnum};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -93,7 +93,7 @@ pub struct Common {
     #[arg(long, value_name = "FILE", help_heading = "Trust")]
     pub summary: Option<PathBuf>,
     /// Also take the values of keys that contain this word out of args, form, URLs and messages
-    #[arg(long, value_name = "WORD", help_heading = "Trust")]
+    #[arg(long, value_name = "WORD", value_parser = NonEmptyStringValueParser::new(), help_heading = "Trust")]
     pub redact: Vec<String>,
     /// Replace addresses and user names by keyed hashes; the key is $LOGANALYZE_PII_KEY
     #[arg(long, help_heading = "Trust")]
@@ -409,7 +409,15 @@ fn network(text: &str) -> Result<IpNet, &'static str> {
     let one = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse()
         .or_else(|_| one())
+        .map(canonical)
         .map_err(|_| "write a network as 10.0.0.0/8 or 2001:db8::/32, an address as it is")
+}
+
+/// A network of IPv4 that is written as a part of IPv6 (`::ffff:10.0.0.0/104`; RFC 4291, 2.5.5.2), as IPv4.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(whole) = network else { return network };
+    let inner = whole.addr().to_ipv4_mapped().zip(whole.prefix_len().checked_sub(96));
+    inner.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4)
 }
 
 fn schema_command() -> Command {

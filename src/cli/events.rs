@@ -66,7 +66,7 @@ pub fn command() -> Command {
     let command = Command::new("events").args(FILTERS.iter().map(filter)).args([condition, columns, order]);
     let command = command.after_help(
         "An event must meet each of the options under 'Which events'; of several values, with commas between them or\n\
-         by repeating the option, any.\n\
+         by repeating the option (of --path and --page only so: they may hold commas), any.\n\
          Events of the same moment are sorted by the columns shown, from left to right.\n\
          20 rows are shown unless --top says otherwise. 'loganalyze schema' lists all columns.\n\
          Example: loganalyze events sample_logs --type view --where \"response_status >= 400\" --columns timestamp,path,referrer",

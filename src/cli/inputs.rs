@@ -5,6 +5,8 @@ use super::question::Question;
 use super::say::note;
 use crate::error::Error;
 use crate::input::{Found, Logs, find};
+use crate::store::Store;
+use std::path::Path;
 
 /// No files: what is read is a store. Reports of logs that a store does not hold are dropped with a note, if there are
 /// others.
@@ -27,6 +29,21 @@ pub fn of_store(options: &Common, questions: &mut Vec<Question>) -> Result<Found
     }
     questions.retain(|question| !not_in_it(question));
     Ok(Found::default())
+}
+
+/// The zone of a store, which is that of all its times.
+///
+/// # Errors
+/// `Error::Usage` where another one is asked for; `Error::Store` where there is no store.
+pub fn zone_of_store(folder: &Path, asked: Option<&String>) -> Result<String, Error> {
+    let zone = Store::open(folder)?.manifest.zone;
+    match asked {
+        Some(asked) if *asked != zone => Err(Error::Usage(format!(
+            "the store {} was made with --tz {zone}, and not {asked}: leave --tz out",
+            folder.display()
+        ))),
+        _ => Ok(zone),
+    }
 }
 
 /// The files to read, and notes about them on standard error. Reports of logs that are not there are dropped with a note,

@@ -3,7 +3,7 @@
 use super::account::{Account, Limit};
 use super::answer::{self, Answer, evaluate_all};
 use super::args::{Bots, Common, When, value};
-use super::inputs::{inputs, of_store};
+use super::inputs::{inputs, of_store, zone_of_store};
 use super::load::{self, Loaded};
 use super::periods::Cut;
 use super::question::{Question, explanation, questions};
@@ -27,11 +27,13 @@ use crate::schema::EVENTS;
 use crate::sink::page::{Page, Part};
 use crate::sink::{About, Format};
 use crate::store::Store;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 use ipnet::IpNet;
 use rayon::prelude::*;
 use std::io::Write;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Runs the command and returns the exit code; `file` is the query file that its words name.
@@ -55,6 +57,10 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
     if name == "ingest" {
         return ingest::run(&options).map(|()| 0);
     }
+    if let Some(folder) = &options.store {
+        let is_given = own.value_source("tz") != Some(ValueSource::DefaultValue);
+        options.tz = zone_of_store(folder, Some(&options.tz).filter(|_| is_given))?;
+    }
     let mut questions = questions(name, matches, &mut options, file)?;
     if options.inputs.is_empty() && options.store.is_none() {
         if options.explain {
@@ -66,7 +72,12 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
             "no input: name log files, folders, globs or - for standard input, such as 'loganalyze {what} logs/'"
         )));
     }
-    let target = if name == "report" || questions.len() > 1 {
+    // A report alone can go where any other goes.
+    let is_stream =
+        options.format.as_ref().is_some_and(|format| !["table", "markdown"].contains(&format.as_str()));
+    let is_file = |path: &PathBuf| Format::from_path(path).is_ok() && !path.is_dir();
+    let is_plain = options.output.as_ref().map_or(is_stream, is_file);
+    let target = if questions.len() > 1 || name == "report" && !is_plain {
         Target::of_several(&options)?
     } else {
         Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)?
@@ -101,7 +112,11 @@ fn answer(questions: Vec<Question>, options: &Common, target: &Target) -> Result
         answered.notes().iter().for_each(|text| note(text));
     }
     if !options.quiet && answered.has_no_events() {
-        note("there is no event of that time: 'loganalyze quality' says of each log when it begins and ends");
+        let what = match options.store {
+            Some(_) => "'loganalyze store info' says which days it holds",
+            None => "'loganalyze quality' says of each log when it begins and ends",
+        };
+        note(&format!("there is no event of that time: {what}"));
     }
     if let Some(path) = &options.summary {
         let notes = |(question, answer): &(Question, Answer)| {

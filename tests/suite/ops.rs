@@ -305,6 +305,7 @@ fn addresses_of_a_subscriber_are_one_and_allowed_ones_are_left_out() {
     let nobody = ["brute_force nobody 1", "ip_burst no address 1"];
     assert_eq!(keys(&[]), [nobody[0], office[0], office[1], subscriber, nobody[1]]);
     assert_eq!(keys(&["--allow", "192.0.2.0/24"]), [nobody[0], subscriber, nobody[1]]);
+    assert_eq!(keys(&["--allow", "::ffff:192.0.2.0/120"]), keys(&["--allow", "192.0.2.0/24"]));
     assert_eq!(keys(&["--allow", "192.0.2.7", "--allow", "2001:db8::/32"]), [nobody[0], nobody[1]]);
     assert_eq!(keys(&["--allow", "2001:db8:1:2::1"]), [nobody[0], office[0], office[1], nobody[1]]);
     assert_eq!(
