@@ -16,6 +16,7 @@ use crate::report::relation_of;
 use exact::{make_exact, make_expression_exact};
 use names::taken_name;
 use parts::has_aggregate;
+use polars::prelude::{Column, DataFrame, DataType};
 use refused::refusal;
 use sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
@@ -52,11 +53,25 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
     let truths = make_certain(&mut statements);
     let is_exact = !numbers && !truths;
     let text = || statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(";\n");
-    match (!is_plain || !is_exact).then(text).map(|changed| (dry_run(&changed), changed)) {
-        Some((Ok(_), changed)) => Ok(changed),
+    let run = |sql: &str| dry_run(sql).and_then(|result| without_lists(sql, &result));
+    match (!is_plain || !is_exact).then(text).map(|changed| (run(&changed), changed)) {
+        Some((Ok(()), changed)) => Ok(changed),
         // Numbers that may be wrong are worse than none.
         Some((Err(error), _)) if !is_exact => Err(error),
-        _ => dry_run(sql).map(|_| sql.to_owned()),
+        _ => run(sql).map(|()| sql.to_owned()),
+    }
+}
+
+/// Lists that nobody asked for: Polars makes them of what has several values in a group.
+fn without_lists(sql: &str, result: &DataFrame) -> Result<(), Error> {
+    let is_list = |column: &&Column| matches!(column.dtype(), DataType::List(_));
+    match result.columns().iter().find(is_list).filter(|_| !sql.to_uppercase().contains("ARRAY")) {
+        None => Ok(()),
+        Some(column) => Err(Error::Query(format!(
+            "the SQL cannot be run: '{}' would be a list in each group; group by all of it, or take one of its values, as with \
+             MIN",
+            column.name()
+        ))),
     }
 }
 
@@ -236,6 +251,10 @@ mod tests {
             (
                 "WITH a AS (SELECT page FROM events) SELECT * FROM (WITH a AS (SELECT 1) SELECT * FROM a) AS b",
                 "WITH a names",
+            ),
+            (
+                "SELECT LOWER(event_type) AS user_id, COUNT(*) AS n FROM events GROUP BY user_id",
+                "would be a list",
             ),
             ("SELECT nothing FROM events", "nothing"),
             ("SELEC", "SELEC"),
