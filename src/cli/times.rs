@@ -67,7 +67,13 @@ pub fn moment(option: &str, text: &str, zone: Tz) -> Result<i64, Error> {
         _ => None,
     };
     let text = day.map_or(text.to_owned(), |day| day.to_string());
-    let with_seconds = if text.len() == 16 { format!("{text}:00") } else { text.clone() };
+    // Of a time of the day, seconds may be missing, also before its zone.
+    let with_seconds = match text.split_at_checked(16) {
+        Some((minute, zone)) if zone.is_empty() || zone.starts_with(['Z', '+', '-']) => {
+            format!("{minute}:00{zone}")
+        }
+        _ => text.clone(),
+    };
     date(text.as_bytes()).map(|days| days * DAY).or_else(|| parse(with_seconds.as_bytes(), zone)).ok_or_else(|| {
         Error::Usage(format!(
             "{option} '{text}' is no time: use 2025-03-10, 2025-03-10T12:00, 2025-03-10T12:00:00, today, yesterday, or \
@@ -106,6 +112,7 @@ mod tests {
         let day = 20_157 * DAY;
         assert_eq!(range(Some("2025-03-10"), Some("2025-03-11"), zone).unwrap(), Some(day..day + DAY));
         assert_eq!(range(Some("2025-03-10T12:00"), None, zone).unwrap(), Some(day + DAY / 2..i64::MAX));
+        assert_eq!(range(Some("2025-03-10T03:00Z"), None, zone).unwrap(), Some(day + DAY / 2..i64::MAX));
         assert_eq!(range(None, None, zone).unwrap(), None);
         assert!(
             range(Some("yesterday"), Some("today"), zone)

@@ -17,9 +17,9 @@ const SUFFIX: &str = ".tmp";
 ///
 /// The bytes go to a file without a name in the same folder (on file systems that have none, to a hidden one), are synced,
 /// and take the target's place by renaming; on any error, or if the process is killed, the target is as it was, and nothing
-/// else is there. The new file has the permissions of the one it replaces, and its owner if that is allowed, or else what the umask leaves. A symbolic
-/// link stays, and what it points to is replaced. What is no regular file (`/dev/stdout`, `/dev/null`, a FIFO) is written to
-/// directly.
+/// else is there. The new file has the permissions of the one it replaces, and its owner if that is allowed, or else what the
+/// umask leaves. A symbolic link stays, and what it points to is replaced. What is no regular file (`/dev/stdout`, `/dev/null`,
+/// a FIFO) is written to directly.
 ///
 /// # Errors
 /// [`Error::Write`] with the path as given, from `fill` or the operating system.
@@ -132,8 +132,8 @@ fn complete(
     file.sync_all()
 }
 
-/// A file in this folder that has no name yet, so that nothing stays of it if the process is killed; `None` where there is no such
-/// thing (`O_TMPFILE` in open(2)).
+/// A file in this folder that has no name yet, so that nothing stays of it if the process is killed; `None` where there is
+/// no such thing (`O_TMPFILE` in open(2)).
 #[cfg(target_os = "linux")]
 fn unnamed(folder: &Path, permissions: Option<&fs::Permissions>) -> Option<File> {
     use rustix::fs::OFlags;

