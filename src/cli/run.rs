@@ -33,7 +33,6 @@ use ipnet::IpNet;
 use rayon::prelude::*;
 use std::io::Write;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// Runs the command and returns the exit code; `file` is the query file that its words name.
@@ -72,15 +71,10 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
             "no input: name log files, folders, globs or - for standard input, such as 'loganalyze {what} logs/'"
         )));
     }
-    // A report alone can go where any other goes.
-    let is_stream =
-        options.format.as_ref().is_some_and(|format| !["table", "markdown"].contains(&format.as_str()));
-    let is_file = |path: &PathBuf| Format::from_path(path).is_ok() && !path.is_dir();
-    let is_plain = options.output.as_ref().map_or(is_stream, is_file);
-    let target = if questions.len() > 1 || name == "report" && !is_plain {
-        Target::of_several(&options)?
-    } else {
-        Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)?
+    let target = match name {
+        _ if questions.len() > 1 => Target::of_several(&options)?,
+        "report" => Target::of_set_of_one(&options)?,
+        _ => Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)?,
     };
     if target.is_titled() && options.chart.is_none() {
         // One below the other they are an overview; --top 0 shows all rows.

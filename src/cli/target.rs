@@ -78,6 +78,23 @@ impl Target {
         Ok(Target { page: true, ..Target::at(place, format.unwrap_or(Format::Csv), options.color) })
     }
 
+    /// Of `report` with a single one, which can go where that report by itself goes; to people and into a folder it goes as
+    /// several do.
+    ///
+    /// # Errors
+    /// As [`Target::of_one`] and [`Target::of_several`].
+    pub fn of_set_of_one(options: &Common) -> Result<Target, Error> {
+        let is_as_several = match &options.output {
+            Some(path) => path.is_dir() || Format::from_path(path).is_err(),
+            None => named(options.format.as_deref())?
+                .is_none_or(|format| matches!(format, Format::Table | Format::Markdown)),
+        };
+        if is_as_several {
+            return Target::of_several(options);
+        }
+        Target::of_one(options.format.as_deref(), options.output.as_deref(), options.color)
+    }
+
     /// A folder with a file for each result, and with or without a page.
     pub fn of_folder(folder: &Path, format: Format, page: bool) -> Target {
         Target { page, ..Target::at(Place::Folder(folder.to_owned()), format, When::Never) }

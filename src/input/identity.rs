@@ -40,8 +40,7 @@ pub(super) fn without_copies(
             }
         };
         let others = alike.entry(head).or_default();
-        for (other, beginning_of_other) in &*others {
-            let other = *other;
+        for &(other, ref beginning_of_other) in others.iter() {
             // Most differ soon, and need not be opened for that.
             if !is_beginning(beginning_of_other, &beginning_of_file) {
                 continue;

@@ -179,6 +179,11 @@ fn nest_fields<'a>(fields: impl Iterator<Item = (&'a str, AnyValue<'a>)>, json: 
 }
 
 impl Cell<'_> {
+    /// Whether it is a time with parts of a second.
+    pub fn is_fractional(&self) -> bool {
+        matches!(self, Cell::Timestamp(micros) if micros % 1_000_000 != 0)
+    }
+
     /// Appends the cell as a JSON value. JSON knows no NaN and no infinity: they become null.
     pub fn push_json(&self, json: &mut Vec<u8>) {
         // Writing to memory cannot fail.

@@ -4,9 +4,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use polars::prelude::DataFrame;
+use polars::prelude::{Column, DataFrame, PolarsResult};
 
-use super::cells::{Cell, Cells, columns};
+use super::cells::{Cell, Kind, cells, columns, kind};
 
 /// How cells are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub fn write(frame: &DataFrame, dialect: Dialect, out: &mut impl Write) -> io::R
         line.push(separator);
     }
     end_line(&mut line, out)?;
-    let fractions =
-        columns(frame).map_err(io::Error::other)?.into_iter().map(has_fractions).collect::<Vec<_>>();
+    let fractions: PolarsResult<Vec<bool>> = frame.columns().iter().map(has_fractions).collect();
+    let fractions = fractions.map_err(io::Error::other)?;
     let mut columns = columns(frame).map_err(io::Error::other)?;
     // Readers pass over empty lines.
     let is_alone = columns.len() == 1 && dialect == Dialect::Commas;
@@ -42,7 +42,7 @@ pub fn write(frame: &DataFrame, dialect: Dialect, out: &mut impl Write) -> io::R
             match cells.next().unwrap_or(Cell::Null) {
                 Cell::Null if is_alone => line.push_str("\"\""),
                 // Readers that learn the form of times from the first ones take no other.
-                cell @ Cell::Timestamp(micros) if *fractions && !is_fraction(micros) => {
+                cell @ Cell::Timestamp(_) if *fractions && !cell.is_fractional() => {
                     let _ = write!(line, "{cell}.000000");
                 }
                 Cell::Text(text) => push_text(&text, dialect, &mut line),
@@ -59,19 +59,10 @@ pub fn write(frame: &DataFrame, dialect: Dialect, out: &mut impl Write) -> io::R
     Ok(())
 }
 
-/// Whether some of these cells are times with parts of a second.
-fn has_fractions(cells: Cells<'_>) -> bool {
-    // All cells are of one type.
-    let times = cells.map_while(|cell| match cell {
-        Cell::Timestamp(micros) => Some(Some(micros)),
-        Cell::Null => Some(None),
-        _ => None,
-    });
-    times.flatten().any(is_fraction)
-}
-
-fn is_fraction(micros: i64) -> bool {
-    micros % 1_000_000 != 0
+/// Whether this is a column of times, of which some have parts of a second.
+fn has_fractions(column: &Column) -> PolarsResult<bool> {
+    let series = column.as_materialized_series();
+    Ok(kind(series)? == Kind::Timestamp && cells(series)?.any(|cell| cell.is_fractional()))
 }
 
 /// Turns the separator after the last cell into the line's end.

@@ -49,17 +49,13 @@ fn is_share(name: &str) -> bool {
     name == "rate" || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-fn is_fractional(cell: Cell<'_>) -> bool {
-    matches!(cell, Cell::Timestamp(micros) if micros % 1_000_000 != 0)
-}
-
 fn form(name: &str, kind: Kind, mut cells: Cells<'_>) -> Form {
     match kind {
         Kind::Int | Kind::Number if is_label(name) => Form::Plain,
         Kind::Int | Kind::Number => Form::Grouped,
         Kind::Float if is_share(name) => Form::Percent,
         Kind::Float => Form::Short,
-        Kind::Timestamp if cells.any(is_fractional) => Form::Milliseconds,
+        Kind::Timestamp if cells.any(|cell| cell.is_fractional()) => Form::Milliseconds,
         Kind::Timestamp => Form::Seconds,
         Kind::Bool | Kind::Date | Kind::Text => Form::Plain,
     }
