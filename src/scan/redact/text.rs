@@ -12,43 +12,52 @@ const TOKEN: usize = 20;
 impl Redaction {
     /// Free text, the values of sensitive names and what looks like a token replaced.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let named = self.without_values(text);
-        match self.without_words(&named) {
-            Some(safe) => Cow::Owned(safe),
-            None => named,
+        let mut safe = self.without_values(text);
+        if let Some(found) = without_logins(&safe) {
+            safe = Cow::Owned(found);
+        }
+        match self.without_words(&safe) {
+            Some(found) => Cow::Owned(found),
+            None => safe,
         }
     }
 
-    /// Without what stands behind sensitive names and `=` or `:`.
+    /// Without what stands behind sensitive names and `=`, `:` or `=>`, and in a pair behind a name in quotes.
     fn without_values<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut out = String::new();
         let mut rest = text;
         let mut searched = 0;
-        while let Some(at) = rest[searched..].find(['=', ':']).map(|at| searched + at) {
-            searched = at + 1;
-            let colon = rest.as_bytes()[at] == b':';
-            let Some(to_line_end) = self.ends_with_secret_name(&rest[..at], colon) else { continue };
-            let (begin, end) = value(&rest[at + 1..], to_line_end);
-            let is_safe = rest[at + 1 + begin..].trim_start_matches(['"', '\'', '\\']).starts_with(REDACTED);
-            if begin == end || is_safe {
+        while let Some(at) = rest[searched..].find(['=', ':', ',']).map(|at| searched + at) {
+            let sign = rest.as_bytes()[at];
+            searched = at + if rest[at..].starts_with("=>") { 2 } else { 1 };
+            let Some(to_line_end) = self.ends_with_secret_name(&rest[..at], sign) else { continue };
+            if is_safe(&rest[searched..], to_line_end) {
                 continue;
             }
-            out.extend([&rest[..at + 1 + begin], REDACTED]);
-            rest = &rest[at + 1 + end..];
+            let (begin, end) = value(&rest[searched..], to_line_end);
+            if begin == end {
+                continue;
+            }
+            out.extend([&rest[..searched + begin], REDACTED]);
+            rest = &rest[searched + end..];
             searched = 0;
         }
         if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + rest) }
     }
 
-    /// Whether what stands before `=` or `:` ends with a sensitive name, and then whether the value takes the rest of the
-    /// line, as a header's does.
-    fn ends_with_secret_name(&self, before: &str, colon: bool) -> Option<bool> {
-        let before = before.trim_end_matches(' ');
+    /// Whether what stands before a sign ends with a sensitive name, and then whether the value takes the rest of the line, as a
+    /// header's does.
+    fn ends_with_secret_name(&self, before: &str, sign: u8) -> Option<bool> {
+        let before = before.trim_end_matches(|c: char| c.is_whitespace() && c != '\n');
         let bare = before.trim_end_matches(['"', '\'', '\\']);
         let is_other = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '%' | '.' | '[' | ']'));
         let name = bare.rsplit(is_other).next().unwrap_or_default();
         // `TokenError: …` and `zipfile.BadZipFile: …` say what went wrong.
         let is_quoted = bare.len() < before.len();
+        if sign == b',' && !is_quoted {
+            return None;
+        }
+        let colon = sign == b':';
         let is_class =
             name.contains('.') || ["Error", "Exception", "Warning"].iter().any(|end| name.ends_with(end));
         if colon && is_class && !is_quoted || !self.is_sensitive(&percent_decoded(name)) {
@@ -77,21 +86,56 @@ impl Redaction {
     }
 }
 
+/// Without who logs in where, as URLs of databases have it; `None` if there is no such.
+fn without_logins(text: &str) -> Option<String> {
+    memchr::memchr(b'@', text.as_bytes())?;
+    let (mut out, mut rest, mut found) = (String::new(), text, false);
+    while let Some(begin) = rest.find("://").map(|at| at + "://".len()) {
+        let is_end = |c: char| c.is_whitespace() || "/?#\"'<>".contains(c);
+        let authority = rest[begin..].split(is_end).next().unwrap_or_default();
+        let person = authority.rfind('@').unwrap_or(0);
+        let stays = person == 0 || authority[..person] == *REDACTED;
+        out.extend([&rest[..begin], if stays { &authority[..person] } else { REDACTED }]);
+        found |= !stays;
+        rest = &rest[begin + person..];
+    }
+    found.then(|| out + rest)
+}
+
+/// Whether the value behind a sign has been taken out already, all of it. Looks no further than that.
+fn is_safe(text: &str, to_line_end: bool) -> bool {
+    let quotes = ['"', '\'', '\\'];
+    let value = text.trim_start_matches(|c: char| c.is_whitespace() && c != '\n');
+    let Some(behind) = value.trim_start_matches(quotes).strip_prefix(REDACTED) else { return false };
+    match behind.trim_start_matches(quotes).chars().next() {
+        None => true,
+        Some(next) if to_line_end => next == '\n',
+        _ if value.starts_with(quotes) => behind.starts_with(quotes),
+        Some(_) => behind.starts_with(|c: char| c.is_whitespace() || ENDS.contains(c)),
+    }
+}
+
+/// What ends a value without quotes, beside space.
+const ENDS: &str = "&;,\"')]}";
+
 /// Where the value behind a sign begins and ends, on the same line. Looks no further than that: a line may hold thousands.
 fn value(text: &str, to_line_end: bool) -> (usize, usize) {
     let begin = text.len() - text.trim_start_matches(|c: char| c.is_whitespace() && c != '\n').len();
     let value = &text[begin..];
     let line = || value.split('\n').next().unwrap_or(value);
-    let quote = value.trim_start_matches('\\');
+    // Languages write a letter or two before the quotes of some strings.
+    let word = value.len() - value.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+    let prefix = if word <= 2 && value[word..].starts_with(['"', '\'']) { word } else { 0 };
+    let quote = value[prefix..].trim_start_matches('\\');
     let length = match quote.chars().next() {
         _ if to_line_end => line().trim_end().len(),
         Some(mark @ ('"' | '\'')) => {
             let open = value.len() - quote.len() + 1;
             // In a text that was quoted as a whole, a backslash stands before each quote.
-            open + string_length(&value[open..], mark, open == 1)
+            open + string_length(&value[open..], mark, open == prefix + 1)
         }
         Some('{' | '[' | '(') => line().len(),
-        _ => value.find(|c: char| c.is_whitespace() || "&;,\"')]}".contains(c)).unwrap_or(value.len()),
+        _ => value.find(|c: char| c.is_whitespace() || ENDS.contains(c)).unwrap_or(value.len()),
     };
     (begin, begin + length)
 }
@@ -147,6 +191,22 @@ mod tests {
             ("login(passwd='x y', n=1)", "login(passwd=[redacted], n=1)"),
             ("Authorization: Bearer a b\nnext", "Authorization: [redacted]\nnext"),
             ("Set-Cookie: a=b; Path=/", "Set-Cookie: [redacted]"),
+            ("Cookie: [redacted]alice; PHPSESSID=x", "Cookie: [redacted]"),
+            ("token=[redacted]x&page=2", "token=[redacted]"),
+            ("token='[redacted]', page=2", "token='[redacted]', page=2"),
+            ("token='[redacted]; x', page=2", "token=[redacted], page=2"),
+            (
+                "ImmutableMultiDict([('username', 'kim'), ('password', 'hunter2')])",
+                "ImmutableMultiDict([('username', 'kim'), ('password', [redacted])])",
+            ),
+            ("{'password': b'hunter2', 'token': u\"x\"}", "{'password': [redacted], 'token': [redacted]}"),
+            (r#"{"password"=>"hunter2"}"#, r#"{"password"=>[redacted]}"#),
+            ("password\t=\thunter2", "password\t=\t[redacted]"),
+            (
+                "cannot reach postgresql://shop:hunter2@db/x?a=b",
+                "cannot reach postgresql://[redacted]@db/x?a=b",
+            ),
+            ("Cookie: \"[redacted]\"\nnext", "Cookie: \"[redacted]\"\nnext"),
             ("pass%77ord=x 비밀=y", "pass%77ord=[redacted] 비밀=[redacted]"),
             ("tokens=['a', 'b']", "tokens=[redacted]"),
             ("password: \"not closed\nnext", "password: [redacted]\nnext"),
@@ -175,10 +235,12 @@ mod tests {
             assert_eq!(redaction.text(text).matches(REDACTED).count(), 1 << 17);
             begin.elapsed()
         };
-        let short = "token=x&page=2\n".repeat(1 << 17);
         // Looking for the line's end each time would take thousands of times as long.
-        let long = short.replace('\n', "&");
-        assert!(time(&long) < 200 * time(&short));
+        for short in ["token=x&page=2\n", "token=[redacted]&page=2\n"] {
+            let short = short.repeat(1 << 17);
+            let long = short.replace('\n', "&");
+            assert!(time(&long) < 200 * time(&short));
+        }
     }
 
     #[test]
