@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
+use std::ops::Range;
 
 /// Microseconds of one day.
 pub const DAY: i64 = 86_400_000_000;
@@ -11,18 +12,23 @@ pub const SECOND: i64 = 1_000_000;
 
 /// Microseconds since 1970-01-01T00:00:00 of the wall clock, from `YYYY-MM-DDTHH:MM:SS`, a `T` or a space between,
 /// up to nine fractional digits (cut to six), and perhaps `Z`, `±HH:MM` or `±HHMM`, which is turned into the wall
-/// clock of `zone`. `None` for anything else, and for days and times that do not exist.
+/// clock of `zone`. `None` for anything else, for days and times that do not exist, and for what the zone puts outside the
+/// years 0 to 9999, which have no name of ten characters.
 pub fn parse(text: &[u8], zone: Tz) -> Option<i64> {
     let (seconds, rest) = text.split_at_checked(19)?;
     let naive = date(seconds.get(..10)?)? * DAY + clock(seconds.get(10..)?)? * SECOND;
     let (fraction, rest) = fraction(rest)?;
     let naive = naive + fraction;
-    match rest {
-        b"" => Some(naive),
-        b"Z" | b"z" => wall_clock(naive, zone),
-        _ => wall_clock(naive - offset(rest)? * SECOND, zone),
-    }
+    let time = match rest {
+        b"" => naive,
+        b"Z" | b"z" => wall_clock(naive, zone)?,
+        _ => wall_clock(naive - offset(rest)? * SECOND, zone)?,
+    };
+    YEARS.contains(&time).then_some(time)
 }
+
+/// The microseconds of the years 0 to 9999.
+const YEARS: Range<i64> = days_from_civil(0, 1, 1) * DAY..days_from_civil(10_000, 1, 1) * DAY;
 
 /// Reads timestamps one after the other. Lines of one day follow one another, so the day of the last one is kept.
 pub struct Reader {
@@ -50,6 +56,8 @@ impl Reader {
         let parsed = parse(text, self.zone);
         if let (Some(_), Some(first)) = (parsed, text.first_chunk())
             && let Some(day) = date(first)
+            // A leap second of the last day of all is none of it.
+            && (day + 1) * DAY < YEARS.end
         {
             (self.date, self.day_begin) = (Some(*first), day * DAY);
         }
@@ -124,7 +132,7 @@ fn offset(text: &[u8]) -> Option<i64> {
 }
 
 /// The wall clock of `zone` at this many microseconds since the epoch, UTC.
-pub fn wall_clock(utc: i64, zone: Tz) -> Option<i64> {
+fn wall_clock(utc: i64, zone: Tz) -> Option<i64> {
     let instant = DateTime::from_timestamp_micros(utc)?.naive_utc();
     let offset = zone.offset_from_utc_datetime(&instant).fix().local_minus_utc();
     Some(utc + i64::from(offset) * SECOND)
@@ -147,8 +155,8 @@ fn days_in(year: i64, month: i64) -> Option<i64> {
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar: years begin in March, so that the leap day is
 /// the last (Hinnant, *chrono-Compatible Low-Level Date Algorithms*).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - (month <= 2) as i64;
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -185,6 +193,8 @@ mod tests {
         assert_eq!(micros("2025-03-12T03:00:00Z"), Some(noon));
         assert_eq!(micros("2025-03-12T12:00:00+09:00"), Some(noon));
         assert_eq!(micros("2025-03-11T22:30:00.000001-0430"), Some(noon + 1));
+        assert_eq!(micros("9999-12-31T14:59:59.999999Z"), micros("9999-12-31T23:59:59.999999"));
+        assert_eq!(micros("0000-01-01T00:00:00Z"), micros("0000-01-01T08:27:52"));
         let winter = parse(b"2025-01-01T12:00:00Z", chrono_tz::Europe::Berlin);
         let summer = parse(b"2025-07-01T11:00:00Z", chrono_tz::Europe::Berlin);
         assert_eq!(winter.unwrap() / DAY * DAY + 13 * 3600 * SECOND, winter.unwrap());
@@ -210,6 +220,9 @@ mod tests {
         let later = b"2025-03-13T23:59:60.000001";
         assert_eq!(reader.read(later), parse(later, reader.zone));
         assert_eq!(reader.read(base), parse(base, reader.zone));
+        for last in [b"9999-12-31T23:59:59.999999", b"9999-12-31T23:59:60.000000"] {
+            assert_eq!(reader.read(last), parse(last, reader.zone));
+        }
     }
 
     #[test]
@@ -226,6 +239,9 @@ mod tests {
             "2025-03-12T12:00",
             " 2025-03-12T12:00:00",
             "2025-03-12T12:00:00+9",
+            "9999-12-31T15:00:00Z",
+            "9999-12-31T23:59:60",
+            "0000-01-01T00:00:00+09:00",
             "２025-03-12T12:00:00",
         ] {
             assert_eq!(micros(text), None, "{text}");

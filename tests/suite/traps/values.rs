@@ -340,4 +340,24 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
             crate::harness::program().args(["event-counts", "sample_logs"]).env(name, "").output().unwrap();
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
+    let folder = folder_with(&[("user_activity.log", b"{\"event_type\": \"view\"}\n")]);
+    let lake = folder.path().join("lake");
+    let made = run(["ingest", text(folder.path()), "--store", text(&lake), "--tz", "America/New_York"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    // Nor does it keep from the zone that a store or a configuration has, whatever it is set to.
+    let config = folder.path().join("loganalyze.toml");
+    let paths =
+        ["inputs", "store", "out"].map(|key| format!("{key} = '{}'\n", text(&folder.path().join(key))));
+    std::fs::write(&config, paths.concat() + "tz = 'America/New_York'\n").unwrap();
+    for (zone, words) in [
+        ("", &["event-counts", "--store", text(&lake)][..]),
+        ("Asia/Seoul", &["event-counts", "--store", text(&lake)]),
+        ("", &["config", "show", "--config", text(&config)]),
+        ("", &["init", text(&lake)]),
+    ] {
+        let output = crate::harness::program().args(words).env("LOGANALYZE_TZ", zone).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(words[0] != "config" || said.contains("America/New_York"), "{said}");
+    }
 }
