@@ -14,10 +14,8 @@ use super::wrapper::{self, Begin};
 use memchr::{memchr, memrchr};
 use std::ops::Range;
 
-/// How many rejected lines of a chunk are kept as examples where not all are.
-const EXAMPLES: usize = 5;
-
-/// How many bytes of an example are kept: they are shown on one line, and there may be some in each of many chunks.
+/// How many bytes of an example, the first rejected line of a chunk for each reason, are kept: they are shown on one line, and there
+/// may be some in each of many chunks.
 const LONGEST_EXAMPLE: usize = 1024;
 
 /// What some editors begin UTF-8 files with.
@@ -162,14 +160,18 @@ impl LineReader {
         self.kernel.mark(bytes, start..end + 1, &mut marks);
         let mut walker = Walker::new(bytes, &marks);
         walker.at = content_begin(bytes, start);
+        let lead = walker.at - start;
+        let behind_lead = |verdict: Verdict| Verdict { at: verdict.at + lead, ..verdict };
         let verdict = match bytes[walker.at] {
             b'\n' => {
                 self.tally.blank += 1;
                 Ok(())
             }
-            b'{' if wrapper::may_be_docker(&bytes[walker.at..]) => self.docker_line(&mut walker, bytes),
+            b'{' if wrapper::may_be_docker(&bytes[walker.at..]) => {
+                self.docker_line(&mut walker, bytes).map_err(behind_lead)
+            }
             b'{' => self.object(&mut walker, bytes, start),
-            _ => self.wrapped_line(&mut walker, bytes),
+            _ => self.wrapped_line(&mut walker, bytes).map_err(behind_lead),
         };
         self.marks = marks;
         if let Err(verdict) = verdict {
@@ -261,9 +263,11 @@ impl LineReader {
         verdict
     }
 
+    /// Keeps the line, or where not all are kept, the first one for each reason.
     fn reject(&mut self, line: &[u8], byte: u64, verdict: Verdict) {
         self.tally.reject(verdict.reason);
-        if !self.keep_all_rejects && self.rejects.len() >= EXAMPLES {
+        let is_example = self.tally.rejects_by_reason[verdict.reason as usize] == 1;
+        if !self.keep_all_rejects && !is_example {
             return;
         }
         let longest = if self.keep_all_rejects { LONGEST_TEXT } else { LONGEST_EXAMPLE };
