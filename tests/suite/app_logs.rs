@@ -301,6 +301,16 @@ fn wrapped_lines_are_unwrapped_and_pieces_put_together() {
         (cri("F", &record) + &cri("F", "7\tx\ty") + &cri("F", "ValueError: z"), 2),
         (cri("P", first) + &cri("F", second) + &cri("F", "7\tx\ty") + &cri("F", "ValueError: z"), 3),
         (docker(&format!("{record}\n")) + &docker("7\tx\ty\n") + &docker("ValueError: z\n"), 2),
+        // Lines behind the record's end may have been cut, too.
+        (
+            cri("F", &record)
+                + &cri("P", "7\tx")
+                + &cri("F", "\ty")
+                + &cri("P", "Value")
+                + &cri("F", "Error: z"),
+            4,
+        ),
+        (docker(&format!("{record}\n")) + &docker("7\tx\ty\n") + &docker("Value") + &docker("Error: z\n"), 3),
         (
             docker(first) + &docker(&format!("{second}\n")) + &docker("7\tx\ty\n") + &docker("ValueError: z"),
             3,

@@ -46,6 +46,8 @@ struct Place {
     at: usize,
     number: u64,
     byte: u64,
+    /// Whether the line before was cut, and this is the same one.
+    goes_on: bool,
 }
 
 /// A line without what it was wrapped in.
@@ -97,7 +99,7 @@ impl Reader {
 
     fn line(&mut self, raw: &[u8], byte: u64) {
         self.tally.lines += 1;
-        let place = Place { at: 0, number: self.tally.lines, byte };
+        let place = Place { at: 0, number: self.tally.lines, byte, goes_on: false };
         let Line { text, cut } = unwrapped(raw);
         let begin = content(&text);
         if begin.first() == Some(&b'{') {
@@ -134,7 +136,8 @@ impl Reader {
             self.open = Some(Open::new(begin, false));
             self.end();
         } else {
-            self.reject(beginning, Place { at: 0, number: self.tally.lines, byte }, Reason::TooLong);
+            let place = Place { at: 0, number: self.tally.lines, byte, goes_on: false };
+            self.reject(beginning, place, Reason::TooLong);
         }
     }
 
@@ -157,19 +160,27 @@ impl Reader {
     fn rest(&mut self, text: &[u8], lines: &[Place]) -> String {
         let mut rest = String::new();
         let mut ended = false;
-        for (nth, &place) in lines.iter().enumerate() {
-            let end = lines.get(nth + 1).map_or(text.len(), |next| next.at);
-            let line = &text[place.at..end];
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let end_of = |nth: usize| lines.get(nth + 1).map_or(text.len(), |next| next.at);
+        let within = |begin: usize, end: usize| {
+            let line = &text[begin..end];
+            line.strip_suffix(b"\n").unwrap_or(line)
+        };
+        let mut first = 0;
+        while let Some(place) = lines.get(first) {
+            let last = first + lines[first + 1..].iter().take_while(|place| place.goes_on).count();
+            let line = within(place.at, end_of(last));
             let begin = std::str::from_utf8(content(line));
             ended |= begin.is_ok_and(|begin| record::fault(begin).is_some());
             match std::str::from_utf8(line) {
                 Ok(line) if !ended && begin != Ok("") => {
-                    self.tally.joined += 1;
+                    self.tally.joined += (last + 1 - first) as u64;
                     rest.extend(["\n", line.trim_end()]);
                 }
-                _ => self.orphan(line, place),
+                _ => {
+                    (first..=last).for_each(|nth| self.orphan(within(lines[nth].at, end_of(nth)), lines[nth]))
+                }
             }
+            first = last + 1;
         }
         rest
     }
@@ -216,7 +227,7 @@ impl Open {
         if !self.cut {
             self.text.push(b'\n');
         }
-        self.lines.push(Place { at: self.text.len(), ..place });
+        self.lines.push(Place { at: self.text.len(), goes_on: self.cut, ..place });
         self.text.extend_from_slice(text);
         self.cut = cut;
     }

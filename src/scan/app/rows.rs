@@ -17,6 +17,8 @@ pub type Columns = BTreeMap<&'static str, Column>;
 /// Builds rows.
 pub struct Rows {
     names: Vec<&'static str>,
+    /// Which of [`OF_MESSAGE`] are among them.
+    of_message: [bool; 3],
     range: Option<Range<i64>>,
     redaction: Redaction,
     times: time::Reader,
@@ -46,6 +48,7 @@ impl Rows {
     pub fn new(names: &[&'static str], settings: &Settings) -> Rows {
         Rows {
             names: names.to_vec(),
+            of_message: OF_MESSAGE.map(|name| names.contains(&name)),
             range: settings.rows.range.clone(),
             redaction: settings.rows.redaction.clone(),
             times: time::Reader::new(settings.rows.zone),
@@ -78,6 +81,7 @@ impl Rows {
             None if !rest.is_empty() => Some(Cow::Borrowed(rest.trim_start())),
             message => message,
         };
+        let said = said.filter(|_| self.of_message.contains(&true));
         let code = said.map_or(NULL, |said| self.message_code(&said));
         self.messages.push(code);
     }
@@ -87,11 +91,10 @@ impl Rows {
         let code = self.said.code(said.as_bytes());
         if code as usize == self.codes.len() {
             let message = self.redaction.text(said);
-            let has = |name| self.names.contains(&name);
             let made = [
-                has(OF_MESSAGE[0]).then(|| message.clone()),
-                has(OF_MESSAGE[1]).then(|| Cow::Owned(template(&message))),
-                has(OF_MESSAGE[2]).then(|| detail(&message).map(Cow::Borrowed)).flatten(),
+                self.of_message[0].then(|| message.clone()),
+                self.of_message[1].then(|| Cow::Owned(template(&message))),
+                self.of_message[2].then(|| detail(&message).map(Cow::Borrowed)).flatten(),
             ];
             let mut codes = [NULL; 3];
             for ((code, text), dictionary) in codes.iter_mut().zip(made).zip(&mut self.shown) {
