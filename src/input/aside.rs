@@ -2,12 +2,15 @@
 //! Knows nothing of how they are found.
 
 use super::{Found, Logs, find::Search};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 impl Search {
     /// Names files that may be logs, and that nobody asked for.
     pub(super) fn tell_of_unread(&mut self) {
-        let unread: Vec<&str> =
-            self.aside.iter().map(String::as_str).filter(|name| !self.found.holds(name)).collect();
+        let unread = self.aside.iter().filter(|path| !self.reads(path));
+        let unread: Vec<String> = unread.map(|path| path.display().to_string()).collect();
         let (are, them) = match unread.len() {
             0 => return,
             1 => ("1 file is".to_owned(), "it"),
@@ -18,6 +21,11 @@ impl Search {
         let note =
             format!("{are} left aside, not called like a log: {names}{more}; name {them} to read {them}");
         self.found.notes.push(note);
+    }
+
+    /// Whether this file is to be read, under whatever name.
+    fn reads(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|metadata| self.seen.contains_key(&(metadata.dev(), metadata.ino())))
     }
 
     /// Leaves out logs that are not asked for.

@@ -15,7 +15,7 @@ use super::{
     identity::without_copies,
     missing::no_input,
     name::{self, Name},
-    pattern::{LIKE_A_SHELL, is_hidden_from, is_pattern},
+    pattern::{LIKE_A_SHELL, is_hidden_from, is_pattern, no_pattern},
 };
 use crate::cloud;
 use crate::error::Error;
@@ -65,8 +65,8 @@ pub(super) struct Search {
     pub(super) logs: Logs,
     pub(super) found: Found,
     /// Files in folders that may be logs, although they are not called so.
-    pub(super) aside: Vec<String>,
-    seen: HashMap<FileId, PathBuf>,
+    pub(super) aside: Vec<PathBuf>,
+    pub(super) seen: HashMap<FileId, PathBuf>,
 }
 
 impl Search {
@@ -116,8 +116,7 @@ impl Search {
     }
 
     fn pattern(&mut self, pattern: &str) -> Result<(), Error> {
-        let paths = glob::glob_with(pattern, LIKE_A_SHELL)
-            .map_err(|error| Error::Usage(format!("'{pattern}' is not a pattern: {}", error.msg)))?;
+        let paths = glob::glob_with(pattern, LIKE_A_SHELL).map_err(|error| no_pattern(pattern, &error))?;
         let mut any = false;
         for path in paths {
             let path = path.map_err(|error| {
@@ -153,7 +152,7 @@ impl Search {
             } else if name::parse(&name).is_some() {
                 any |= self.meet(path, false)?;
             } else if name::may_be_log(&name) {
-                self.aside.push(path.display().to_string());
+                self.aside.push(path);
             }
         }
         Ok(any)
@@ -305,6 +304,8 @@ mod tests {
         let (files, notes) = look(&dir, &["", "x.log.old", "z.log~", "deep/y.log.bak"]).unwrap();
         assert_eq!((files.len(), notes.len()), (4, 1));
         assert!(notes[0].starts_with("1 file is left aside") && notes[0].ends_with("name it to read it"));
+        let all = look(&dir, &[".", "x.log.old", "user_activity.json", "z.log~", "deep/y.log.bak"]).unwrap();
+        assert_eq!((all.0.len(), all.1), (5, vec![]));
     }
 
     #[test]

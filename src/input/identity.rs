@@ -29,9 +29,9 @@ pub(super) fn without_copies(
     unreadable: &mut Vec<Error>,
 ) -> Vec<LogFile> {
     let mut kept = vec![true; files.len()];
-    let mut alike: HashMap<u64, Vec<(usize, Vec<u8>)>> = HashMap::new();
+    let mut alike: HashMap<u64, Vec<(usize, Beginning)>> = HashMap::new();
     for (index, file) in files.iter().enumerate() {
-        let (head, beginning_of_file) = match head(file) {
+        let (line, beginning_of_file) = match head(file) {
             Ok(Some(head)) => head,
             Ok(None) => continue,
             Err(error) => {
@@ -39,10 +39,10 @@ pub(super) fn without_copies(
                 continue;
             }
         };
-        let others = alike.entry(head).or_default();
+        let others = alike.entry(line).or_default();
         for &(other, ref beginning_of_other) in others.iter() {
             // Most differ soon, and need not be opened for that.
-            if !is_beginning(beginning_of_other, &beginning_of_file) {
+            if beginning_of_other.differs(&beginning_of_file) {
                 continue;
             }
             match relation(&files[other], file) {
@@ -82,13 +82,30 @@ pub fn is_blank(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0)
 }
 
-/// Whether one of them begins as the other is.
-fn is_beginning(one: &[u8], other: &[u8]) -> bool {
-    one.iter().zip(other).all(|(one, other)| one == other)
+/// What a file begins with.
+#[derive(Default)]
+struct Beginning {
+    text: Vec<u8>,
+    /// A hash of [`HEAD_BYTES`], if there are as many.
+    hash: Option<u64>,
+}
+
+impl Beginning {
+    /// Whether neither file can be the beginning of the other.
+    fn differs(&self, other: &Beginning) -> bool {
+        self.text.iter().zip(&other.text).any(|(one, other)| one != other)
+            || self.hash.zip(other.hash).is_some_and(|(one, other)| one != other)
+    }
+}
+
+fn hash(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A hash of a file's first line that is not blank, and what it begins with; `None` where that can't show that it is a copy.
-fn head(file: &LogFile) -> Result<Option<(u64, Vec<u8>)>, Error> {
+fn head(file: &LogFile) -> Result<Option<(u64, Beginning)>, Error> {
     if file.bytes.is_none() {
         return Ok(None);
     }
@@ -99,16 +116,15 @@ fn head(file: &LogFile) -> Result<Option<(u64, Vec<u8>)>, Error> {
     let head = &head[..count];
     let Some(begin) = head.iter().position(|byte| !is_blank(&[*byte])) else {
         // More of the same proves as little, but what comes behind may.
-        return Ok((count == HEAD_BYTES).then(|| (0, Vec::new())));
+        return Ok((count == HEAD_BYTES).then(|| (0, Beginning::default())));
     };
     let line = head[begin..].split(|&byte| byte == b'\n').next().unwrap_or_default();
     let broken = matches!(end, Some(Err(_))) && begin + line.len() == count;
     if broken {
         return Ok(None);
     }
-    let mut hasher = DefaultHasher::new();
-    line.hash(&mut hasher);
-    Ok(Some((hasher.finish(), head[..count.min(KEPT_BYTES)].to_vec())))
+    let text = head[..count.min(KEPT_BYTES)].to_vec();
+    Ok(Some((hash(line), Beginning { text, hash: (count == HEAD_BYTES).then(|| hash(head)) })))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -259,9 +275,10 @@ mod tests {
     #[test]
     fn of_many_alike_each_is_compared_with_its_copies_only() {
         // With each other's texts this would be half a million openings of two files.
-        let texts: Vec<Vec<u8>> = (0..1000)
-            .map(|number| format!("alike\n{number} {}\n", "x".repeat(number % 3)).into_bytes())
-            .collect();
+        let long = "x".repeat(4000);
+        let text = |number: usize| format!("alike\n{number} {}\n", &long[..number % 3]).into_bytes();
+        let long_text = |number: usize| format!("alike\n{long}{number}\n{long}").into_bytes();
+        let texts: Vec<Vec<u8>> = (0..500).map(text).chain((0..500).map(long_text)).collect();
         let names: Vec<String> = (0..1002).map(|number| format!("{number}.log")).collect();
         let mut contents: Vec<(&str, &[u8])> =
             names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_slice())).collect();

@@ -41,17 +41,21 @@ pub struct LogFile {
 impl LogFile {
     /// Opens the text at a place: of the file that was found, not of an other one that has its name now.
     fn open(&self, begin: u64, steps: decompress::Steps) -> io::Result<decompress::Text> {
-        let text = match decompress::open(self.path.as_deref(), begin, steps) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.part.id.is_some() => {
-                return Err(io::Error::other(Replaced));
-            }
-            opened => opened?,
-        };
+        let text =
+            decompress::open(self.path.as_deref(), begin, steps).map_err(|error| self.missed(error))?;
         let is_cut_off = text.bytes < self.bytes && text.bytes.is_some();
         if self.part.id.is_some_and(|id| is_cut_off || text.id != Some(id)) {
             return Err(io::Error::other(Replaced));
         }
         Ok(text)
+    }
+
+    /// What kept a file from being opened; that it has its name no longer, if it was there when it was found.
+    fn missed(&self, error: io::Error) -> io::Error {
+        match error.kind() {
+            io::ErrorKind::NotFound if self.part.id.is_some() => io::Error::other(Replaced),
+            _ => error,
+        }
     }
 }
 
@@ -151,6 +155,7 @@ mod tests {
         assert!(open(&file).is_ok());
         std::fs::rename(&path, folder.path().join("x.log.1")).unwrap();
         assert!(open(&file).is_err_and(|error| is_replaced(&error)));
+        assert!(probe(&file).is_err_and(|error| is_replaced(&error)));
         std::fs::write(&path, "a line\n".repeat(6000)).unwrap();
         assert!(open(&file).is_err_and(|error| is_replaced(&error)));
         let (file, mut buffer) = (found(), Vec::new());

@@ -1,7 +1,7 @@
 //! Logs in object stores: an object, those that a pattern fits, or all logs below an address.
 
 use super::find::{Search, name_of};
-use super::pattern::{LIKE_A_SHELL, is_hidden_from};
+use super::pattern::{LIKE_A_SHELL, is_hidden_from, no_pattern};
 use super::{LogFile, Logs, name};
 use crate::cloud;
 use crate::error::Error;
@@ -14,8 +14,9 @@ impl Search {
         let nothing = |what: String| Ok(Err(Error::NoInput(what)));
         let place = argument.find(['*', '?', '[']);
         if let Some(place) = place {
-            let Ok(pattern) = glob::Pattern::new(argument) else {
-                return nothing(format!("'{argument}' is not a pattern"));
+            let pattern = match glob::Pattern::new(argument) {
+                Ok(pattern) => pattern,
+                Err(error) => return Ok(Err(no_pattern(argument, &error))),
             };
             let base = argument[..place].rfind('/').map_or(argument, |slash| &argument[..slash]);
             let fits = |path: &Path| {

@@ -1,10 +1,16 @@
 //! Patterns of file names, as a shell understands them. Knows nothing of what is behind the names.
 
+use crate::error::Error;
 use std::path::{Component, Path};
 
 /// Whether a name that no file has is a pattern.
 pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
+}
+
+/// That this is no pattern, and why.
+pub fn no_pattern(text: &str, error: &glob::PatternError) -> Error {
+    Error::Usage(format!("'{text}' is not a pattern: {}", error.msg))
 }
 
 /// As a shell matches, but for names that begin with a dot: see [`is_hidden_from`].

@@ -48,7 +48,7 @@ fn look(file: &LogFile) -> io::Result<Probe> {
     let Some(path) = &file.path else {
         return Err(io::Error::other("standard input cannot be known again: name log files or folders"));
     };
-    let stat = stat(path)?;
+    let stat = stat(path).map_err(|error| file.missed(error))?;
     let mut text = file.open(0, HEAD_STEPS)?;
     if text.id != Some(stat.id) {
         return Err(io::Error::other(Replaced));
