@@ -1,23 +1,28 @@
 //! SQL as people type it, made plain before Polars sees it: every column of the result has a name of its own, as other engines
 //! give it, whole numbers have 64 bits, and what Polars answers with something nobody asked for is refused.
 
+mod depth;
 mod exact;
 mod groups;
 mod joins;
+mod meant;
 mod names;
 mod parts;
 mod refused;
 mod truths;
+mod windows;
 
 use super::polars::dry_run;
-use super::syntax::{expression, parsed};
+use super::syntax::{expression, fault, parsed};
 use crate::error::Error;
 use crate::report::relation_of;
+use depth::too_deep;
 use exact::{make_exact, make_expression_exact};
+use meant::make_meant;
 use names::taken_name;
-use parts::has_aggregate;
+use parts::{Parts, has_aggregate};
 use polars::prelude::{Column, DataFrame, DataType};
-use refused::refusal;
+use refused::{misread, refusal, ungrouped};
 use sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
 };
@@ -34,8 +39,16 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
     // Polars says best why it is no SQL.
     let Some(mut statements) = parsed(sql) else { return dry_run(sql).map(|_| sql.to_owned()) };
     relation_of(sql)?;
+    if let Some(why) = statements.iter().find_map(too_deep) {
+        return Err(refused(&why));
+    }
     if let Some(why) = taken_name(&statements).or_else(|| statements.iter().find_map(refusal)) {
-        return Err(Error::Query(format!("the SQL cannot be run: {why}")));
+        return Err(refused(&why));
+    }
+    if let Some(why) = statements.iter().find_map(ungrouped) {
+        // A function that is not known may be an aggregate.
+        let unknown = dry_run(sql).err().filter(|error| error.to_string().contains("unsupported function"));
+        return Err(unknown.unwrap_or_else(|| refused(&why)));
     }
     let is_plain = match statements.last_mut() {
         Some(Statement::Query(query)) => !plain(query),
@@ -48,10 +61,11 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
             "the SQL cannot be run: ORDER BY {order} needs a name: add {order} AS n to what is selected, and order by n"
         )));
     }
+    let meant = make_meant(&mut statements);
     let numbers = make_exact(&mut statements);
     // Only now: what is a truth by its form is counted as one.
     let truths = make_certain(&mut statements);
-    let is_exact = !numbers && !truths;
+    let is_exact = !meant && !numbers && !truths;
     let text = || statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(";\n");
     let run = |sql: &str| dry_run(sql).and_then(|result| without_lists(sql, &result));
     match (!is_plain || !is_exact).then(text).map(|changed| (run(&changed), changed)) {
@@ -60,6 +74,10 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
         Some((Err(error), _)) if !is_exact => Err(error),
         _ => run(sql).map(|()| sql.to_owned()),
     }
+}
+
+fn refused(why: &str) -> Error {
+    Error::Query(format!("the SQL cannot be run: {why}"))
 }
 
 /// Lists that nobody asked for: Polars makes them of what has several values in a group.
@@ -76,13 +94,23 @@ fn without_lists(sql: &str, result: &DataFrame) -> Result<(), Error> {
 }
 
 /// The condition as Polars is to reckon with it: see [`prepared`].
-pub fn prepared_condition(condition: &str) -> String {
-    let changed = expression(condition).and_then(|mut expression| {
-        let numbers = make_expression_exact(&mut expression);
-        let truths = make_certain(&mut expression);
-        (numbers || truths).then(|| expression.to_string())
-    });
-    changed.unwrap_or_else(|| condition.to_owned())
+///
+/// # Errors
+/// `Error::Query` for what Polars answers with something else than other engines.
+pub fn prepared_condition(condition: &str) -> Result<String, Error> {
+    let Some(mut expression) = expression(condition) else {
+        let quotes = if condition.contains('\'') { "" } else { " (text stands in single quotes)" };
+        return Err(refused(&(fault(condition) + quotes)));
+    };
+    let is_of_groups =
+        has_aggregate(&expression).then(|| "an aggregate has no place in a condition on rows".into());
+    if let Some(why) = too_deep(&expression).or_else(|| misread(&expression)).or(is_of_groups) {
+        return Err(refused(&why));
+    }
+    let meant = make_meant(&mut expression);
+    let numbers = make_expression_exact(&mut expression);
+    let truths = make_certain(&mut expression);
+    Ok(if meant || numbers || truths { expression.to_string() } else { condition.to_owned() })
 }
 
 /// Writes the query as Polars understands it; whether anything had to be changed.
@@ -138,9 +166,16 @@ fn give_names(select: &mut Select) -> bool {
 fn filter_groups_first(select: &mut Select) -> bool {
     let GroupByExpr::Expressions(keys, _) = &select.group_by else { return false };
     let Some(having) = select.having.take() else { return false };
+    let is_alias = |key: &Expr| {
+        let is_its = |item: &SelectItem| matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.to_string() == key.to_string());
+        select.projection.iter().any(is_its)
+    };
     let is_of_keys = |condition: &Expr| {
-        let Expr::BinaryOp { left, right, .. } = condition else { return false };
-        keys.contains(left) && matches!(**right, Expr::Value(_))
+        let parts = Parts::of(condition);
+        let of_columns = !parts.columns.is_empty()
+            && parts.columns.iter().all(|column| keys.contains(column) && !is_alias(column));
+        let of_one = matches!(condition, Expr::BinaryOp { left, right, .. } if keys.contains(left) && matches!(**right, Expr::Value(_)));
+        !parts.aggregates && parts.window.is_none() && (of_columns || of_one)
     };
     let (first, later): (Vec<Expr>, Vec<Expr>) = conjuncts(having).into_iter().partition(is_of_keys);
     let any = !first.is_empty();
@@ -326,7 +361,7 @@ mod tests {
         }
     }
 
-    fn value(sql: &str) -> Option<i64> {
+    pub fn value(sql: &str) -> Option<i64> {
         use crate::engine::relation::Relation;
         let pages = ["/a", "/a", "/b"].map(Some);
         let frame = polars::prelude::df!["page" => pages, "event_hour" => [1i64, 2, 3], "is_bot" => [true, false, true]];
@@ -357,6 +392,15 @@ mod tests {
             ("SELECT SUM(CAST(event_hour AS INT) * 1000000000) FROM events", 6_000_000_000),
             ("SELECT COUNT(*) - 5 AS n FROM events GROUP BY page HAVING COUNT(*) > 1 ORDER BY n", -3),
             ("SELECT LENGTH(page) - 3 AS n, COUNT(*) FROM events GROUP BY n ORDER BY n", -1),
+            // What is reckoned with by its name, and numbers that are written out.
+            ("SELECT COUNT(*) AS n FROM events GROUP BY page ORDER BY n - 2", 1),
+            ("SELECT COUNT(*) AS n FROM events GROUP BY page HAVING n - 2 < 0", 1),
+            ("SELECT ROW_NUMBER() OVER (ORDER BY event_hour) AS r, page FROM events QUALIFY r - 2 < 0", 1),
+            ("SELECT SUM(CASE WHEN is_bot THEN 2000000000 END) FROM events", 4_000_000_000),
+            ("SELECT SUM(CASE WHEN is_bot THEN 1 ELSE 0 END) * 2000000000 FROM events", 4_000_000_000),
+            ("SELECT SUM(COALESCE(NULLIF(event_hour, event_hour), 1500000000)) FROM events", 4_500_000_000),
+            ("SELECT SUM(x) FROM (SELECT 1500000000 AS x, page FROM events) AS a", 4_500_000_000),
+            ("SELECT MAX(event_hour) + 2000000000 * 2 FROM events", 4_000_000_003),
         ] {
             assert_eq!(value(sql), Some(expected), "{sql}: {}", prepared(sql).unwrap());
         }
@@ -373,6 +417,11 @@ mod tests {
                 "SELECT COUNT(*) AS n FROM events WHERE is_bot OR page = '/b' GROUP BY page HAVING page = '/a'",
                 1,
             ),
+            ("SELECT COUNT(*) AS n FROM events GROUP BY page HAVING page LIKE '%b' AND COUNT(*) > 0", 1),
+            (
+                "SELECT COUNT(*) AS n FROM events GROUP BY page HAVING (page IN ('/a', '/c')) OR page IS NULL",
+                2,
+            ),
         ] {
             assert_eq!(value(sql), Some(expected), "{sql}: {}", prepared(sql).unwrap());
         }
@@ -385,9 +434,13 @@ mod tests {
             ("event_hour * 60 > 600 -- why", "event_hour * 60 > 600 -- why"),
             ("is_bot IS NOT TRUE AND page = '/'", "(NOT COALESCE(is_bot, false)) AND page = '/'"),
             ("user_id > 3 IS NOT FALSE", "COALESCE(user_id > 3, true)"),
-            ("no (condition", "no (condition"),
         ] {
-            assert_eq!(prepared_condition(condition), expected);
+            assert_eq!(prepared_condition(condition).unwrap(), expected);
+        }
+        for condition in
+            ["no (condition", "user_id = 3) OR (1 = 1", "COUNT(*) > 3", "event_date > 2025-03-16"]
+        {
+            assert!(prepared_condition(condition).is_err(), "{condition}");
         }
     }
 }

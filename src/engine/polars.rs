@@ -212,8 +212,16 @@ pub(super) fn explain(error: &PolarsError, named: &schema::Relation) -> Error {
 fn unknown_column(message: &str, named: &schema::Relation) -> String {
     let name =
         message.split(['"', '\'']).find(|part| !part.contains(' ') && !part.is_empty()).unwrap_or(message);
+    if named.columns.iter().any(|column| column.name == name) {
+        return "; it is a column of what is read, but not there any more: select it, or group by it"
+            .to_owned();
+    }
     let near = did_you_mean(name, named.columns.iter().map(|column| column.name));
-    if near.is_empty() { "; 'loganalyze schema' lists the columns".to_owned() } else { near }
+    if near.is_empty() {
+        format!("; 'loganalyze schema' lists the columns, and text stands in single quotes: '{name}'")
+    } else {
+        near
+    }
 }
 
 /// The columns that a report promises, in order and of the promised types.

@@ -21,6 +21,15 @@ pub fn expression(sql: &str) -> Option<Expr> {
     (parser.peek_token().token == Token::EOF).then_some(expression)
 }
 
+/// Why this is no [`expression`].
+pub fn fault(sql: &str) -> String {
+    let read = Parser::new(&GenericDialect).try_with_sql(sql).and_then(|mut parser| {
+        parser.parse_expr()?;
+        Ok(format!("'{}' cannot stand behind it", parser.peek_token().token))
+    });
+    read.unwrap_or_else(|error| error.to_string())
+}
+
 /// Whether an expression is true or false by its form, or as a column.
 pub fn is_boolean(expression: &Expr) -> bool {
     use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
@@ -47,6 +56,19 @@ pub fn is_boolean(expression: &Expr) -> bool {
 
 fn is_boolean_column(name: &str) -> bool {
     schema::column(name).is_some_and(|column| column.kind == Type::Boolean)
+}
+
+/// Whether an expression is made of nothing but numbers that are written out.
+pub fn is_number(expression: &Expr) -> bool {
+    match expression {
+        Expr::Nested(inner)
+        | Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr: inner } => is_number(inner),
+        Expr::BinaryOp { left, op, right } => {
+            use BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
+            matches!(op, Plus | Minus | Multiply | Divide | Modulo) && is_number(left) && is_number(right)
+        }
+        expression => matches!(value(expression), Some(Value::Number(..))),
+    }
 }
 
 /// Whether this is the relation's name, however it is quoted.

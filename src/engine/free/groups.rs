@@ -3,7 +3,7 @@
 
 use super::parts::{Parts, has_aggregate};
 use crate::engine::syntax::value;
-use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Value, Visitor};
+use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Value, Visit, Visitor};
 use std::ops::ControlFlow;
 
 /// Finds a window or a column beside aggregates.
@@ -50,8 +50,49 @@ fn refusal(select: &Select) -> Option<String> {
     {
         return None;
     }
+    if let Some(quantile) = quantile_of_key(select, keys) {
+        return Some(quantile);
+    }
     let items = &select.projection;
     items.iter().enumerate().find_map(|(place, item)| refused_item(place, item, items, keys))
+}
+
+/// Why a quantile is not taken, if it is of a column that the groups are made of: Polars takes it of the groups, not of their rows.
+fn quantile_of_key(select: &Select, keys: &[Expr]) -> Option<String> {
+    let of_keys: Vec<Expr> = keys.iter().flat_map(|key| Parts::of(key).columns).collect();
+    let mut quantiles = Quantiles { of: &of_keys, found: None };
+    _ = select.projection.visit(&mut quantiles);
+    _ = select.having.visit(&mut quantiles);
+    let found = quantiles.found?;
+    Some(format!(
+        "'{found}' beside GROUP BY of the same column would be that of the groups; give the key another name first: WITH a AS \
+         (SELECT …, … AS k FROM …) SELECT k, … FROM a GROUP BY k"
+    ))
+}
+
+struct Quantiles<'a> {
+    of: &'a [Expr],
+    found: Option<String>,
+}
+
+impl Visitor for Quantiles<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expression
+            && ["QUANTILE_CONT", "QUANTILE_DISC"]
+                .iter()
+                .any(|name| function.name.to_string().eq_ignore_ascii_case(name))
+            && Parts::of(&function.args)
+                .columns
+                .iter()
+                .any(|column| self.of.iter().any(|of| name(of) == name(column)))
+        {
+            self.found = Some(expression.to_string());
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// Why this item, which stands at this place, is not run, if it is not.

@@ -58,6 +58,8 @@ fn refusal(join: &Join) -> Option<String> {
         | Kind::Anti(constraint)
         | Kind::LeftAnti(constraint)
         | Kind::RightAnti(constraint) => match constraint {
+            // Only those that the query names are loaded.
+            JoinConstraint::Natural => Some("NATURAL JOIN does not say by which columns; write USING (x, y)".into()),
             JoinConstraint::On(condition) if !is_known(condition, alias(&join.relation), is_inner) => {
                 Some(format!(
                     "ON {condition}: JOIN … ON takes columns that are equal in both, such as a.x = b.x AND a.y = b.y; put other \

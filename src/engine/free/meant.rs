@@ -1,0 +1,117 @@
+//! What Polars answers otherwise than other engines, written so that it answers the same. Knows nothing of what is there to be
+//! asked.
+
+use crate::engine::syntax::{self, value};
+use crate::schema::{self, Type};
+use sqlparser::ast::{
+    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+    VisitMut, VisitorMut,
+};
+use std::ops::ControlFlow;
+
+/// Writes it differently; whether there was any.
+pub fn make_meant(part: &mut impl VisitMut) -> bool {
+    let mut meant = Meant { any: false };
+    _ = part.visit(&mut meant);
+    meant.any
+}
+
+struct Meant {
+    any: bool,
+}
+
+impl VisitorMut for Meant {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if let Some(changed) = differently(expression).and_then(|text| syntax::expression(&text)) {
+            *expression = changed;
+            self.any = true;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn differently(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Function(function) => {
+            match (function.name.to_string().to_uppercase().as_str(), arguments(function)?.as_slice()) {
+                // Of a shorter text it would take less than there is.
+                ("RIGHT", [text, count]) if matches!(value(count), Some(Value::Number(..))) => {
+                    Some(format!("REVERSE(LEFT(REVERSE({text}), {count}))"))
+                }
+                // Nothing would be nowhere.
+                ("STRPOS", [text, part]) => Some(unless_null(expression, text, part)),
+                _ => None,
+            }
+        }
+        Expr::Position { expr, r#in } => Some(unless_null(expression, r#in, expr)),
+        // A day and some hours would be that day.
+        Expr::BinaryOp { left, op: op @ (BinaryOperator::Plus | BinaryOperator::Minus), right } => {
+            match (left.as_ref(), right.as_ref()) {
+                (date, Expr::Interval(_)) if is_date(date) => {
+                    Some(format!("CAST({date} AS TIMESTAMP) {op} {right}"))
+                }
+                (Expr::Interval(_), date) if is_date(date) => {
+                    Some(format!("CAST({date} AS TIMESTAMP) {op} {left}"))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn unless_null(position: &Expr, text: &Expr, part: &Expr) -> String {
+    format!("CASE WHEN ({text}) IS NOT NULL AND ({part}) IS NOT NULL THEN CAST({position} AS BIGINT) END")
+}
+
+/// The arguments, if they are nothing else.
+fn arguments(function: &Function) -> Option<Vec<&Expr>> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let mut arguments = Vec::new();
+    for argument in &list.args {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) = argument else { return None };
+        arguments.push(argument);
+    }
+    Some(arguments)
+}
+
+/// Whether an expression is a day by its form, or as a column.
+fn is_date(expression: &Expr) -> bool {
+    let is_column = |name: &str| schema::column(name).is_some_and(|column| column.kind == Type::Date);
+    match expression {
+        Expr::Nested(inner) => is_date(inner),
+        Expr::Identifier(name) => is_column(&name.value),
+        Expr::CompoundIdentifier(names) => names.last().is_some_and(|name| is_column(&name.value)),
+        Expr::TypedString(typed) => typed.data_type == DataType::Date,
+        Expr::Cast { data_type, .. } => *data_type == DataType::Date,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::value;
+
+    #[test]
+    fn polars_answers_what_others_answer() {
+        for (sql, expected) in [
+            ("SELECT COUNT(*) FROM events WHERE RIGHT(page, 8) = page", 3),
+            ("SELECT COUNT(*) FROM events WHERE RIGHT(page, 1) = 'a'", 2),
+            ("SELECT COUNT(*) FROM events WHERE STRPOS(NULLIF(page, '/a'), 'x') = 0", 1),
+            ("SELECT COUNT(*) FROM events WHERE POSITION('b' IN NULLIF(page, '/a')) = 2", 1),
+            (
+                "SELECT COUNT(*) FROM events WHERE is_bot AND DATE '2025-03-12' + INTERVAL '12 hours' > TIMESTAMP '2025-03-12 11:00:00'",
+                2,
+            ),
+            (
+                "SELECT CAST(EXTRACT(EPOCH FROM TIMESTAMP '1970-01-01 00:00:01.500000') * 1000 AS BIGINT) FROM events",
+                1500,
+            ),
+        ] {
+            assert_eq!(value(sql), Some(expected), "{sql}");
+        }
+    }
+}
