@@ -12,7 +12,7 @@ mod moment;
 pub mod page;
 mod parquet;
 pub mod prometheus;
-mod readable;
+pub mod readable;
 mod table;
 
 use std::io::{self, BufWriter, Write};

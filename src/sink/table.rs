@@ -6,7 +6,7 @@ use comfy_table::{
     Attribute, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, Table, TableStyle,
 };
 use polars::prelude::DataFrame;
-use unicode_width::UnicodeWidthChar;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::readable::{columns, footer};
 use super::{About, Style};
@@ -26,8 +26,15 @@ const LOOK: TableStyle = TableStyle::new().header_separator(LineStyle::none().fi
 pub fn write(frame: &DataFrame, about: &About, style: &Style, out: &mut impl Write) -> io::Result<()> {
     let mut lines = Vec::new();
     if frame.width() > 0 {
-        let mut table = table(frame, style)?;
-        lines.extend(arrange(&mut table, style));
+        let mut table = table(frame, style, &[])?;
+        if let Some(width) = style.width {
+            let fitted = fit(&table, width);
+            if fitted.is_cut {
+                table = self::table(frame, style, &fitted.widths)?;
+            }
+            table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+            lines.extend(fitted.hide(&mut table));
+        }
         for line in table.lines() {
             writeln!(out, "{}", line.trim_end())?;
         }
@@ -39,8 +46,9 @@ pub fn write(frame: &DataFrame, about: &About, style: &Style, out: &mut impl Wri
     Ok(())
 }
 
-fn table(frame: &DataFrame, style: &Style) -> io::Result<Table> {
-    let widest = style.width.unwrap_or(WIDEST).min(WIDEST);
+/// The table, the texts of each column no wider than that, as far as there are widths.
+fn table(frame: &DataFrame, style: &Style, widths: &[u16]) -> io::Result<Table> {
+    let widest = |at: usize| widths.get(at).copied().unwrap_or(WIDEST);
     let mut columns = columns(frame).map_err(io::Error::other)?;
     let mut table = Table::new();
     table.load_style(LOOK).force_no_tty();
@@ -48,12 +56,13 @@ fn table(frame: &DataFrame, style: &Style) -> io::Result<Table> {
         table.enforce_styling();
         table.style_text_only();
     }
-    let header = columns.iter().map(|column| cell(&column.name, widest, column.right, Attribute::Bold));
+    let header = columns.iter().enumerate();
+    let header = header.map(|(at, column)| cell(&column.name, widest(at), column.right, Attribute::Bold));
     table.set_header(line(header));
     for _ in 0..frame.height() {
-        let cells = columns.iter_mut().map(|column| match column.next().flatten() {
-            Some(text) => cell(&text, widest, column.right, None),
-            None => cell("–", widest, column.right, Attribute::Dim),
+        let cells = columns.iter_mut().enumerate().map(|(at, column)| match column.next().flatten() {
+            Some(text) => cell(&text, widest(at), column.right, None),
+            None => cell("–", WIDEST, column.right, Attribute::Dim),
         });
         table.add_row(line(cells));
     }
@@ -83,45 +92,75 @@ fn line(cells: impl Iterator<Item = comfy_table::Cell>) -> Row {
     row
 }
 
-/// `text`, or its first `widest` columns and an ellipsis: the table's own splitting of megabytes takes minutes.
+/// `text`, or its beginning and its end, so wide in all: names and paths of one kind begin alike. The table's own splitting of
+/// megabytes takes minutes.
 fn cut(text: &str, widest: u16) -> String {
-    let mut left = usize::from(widest);
-    let end = text.char_indices().find(|(_, c)| {
-        let width = c.width().unwrap_or(0);
-        let over = width > left;
-        left = left.saturating_sub(width);
-        over
-    });
-    end.map_or_else(|| text.to_owned(), |(index, _)| text[..index].to_owned() + "…")
+    if text.width() <= usize::from(widest) {
+        return text.to_owned();
+    }
+    let room = usize::from(widest).saturating_sub(1);
+    let fitting = |text: &mut dyn Iterator<Item = char>, room: usize| -> String {
+        let widths = text.scan(0, |sum, c| {
+            *sum += c.width().unwrap_or(0);
+            Some((*sum, c))
+        });
+        widths.take_while(|(sum, _)| *sum <= room).map(|(_, c)| c).collect()
+    };
+    let begin = fitting(&mut text.chars(), room.div_ceil(2));
+    let end = fitting(&mut text.chars().rev(), room - begin.width());
+    begin + "…" + &end.chars().rev().collect::<String>()
 }
 
-/// Fits the table into the terminal: text columns shrink, and where that is not enough, columns on the right
-/// are left out. The answer names them.
-fn arrange(table: &mut Table, style: &Style) -> Option<String> {
-    let width = style.width?;
-    table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+/// How the columns fit into a terminal.
+struct Fitted {
+    /// How wide each may be.
+    widths: Vec<u16>,
+    /// Whether some are wider.
+    is_cut: bool,
+    /// From which on there is no room.
+    hidden: usize,
+}
+
+/// Text columns shrink, the widest first, and where that is not enough, columns on the right are left out.
+fn fit(table: &Table, width: u16) -> Fitted {
+    let mut widths = table.column_max_content_widths();
+    let is_text = |at: usize| table.column(at).is_some_and(|column| column.constraint().is_none());
+    let least = |at: usize| if is_text(at) { widths[at].min(NARROW) } else { widths[at] };
     let mut left = usize::from(width);
-    let mut hidden = Vec::new();
-    let names: Vec<_> = table.header()?.cell_iter().map(|cell| cell.content()).collect();
-    let widths = table.column_max_content_widths();
-    for (index, column) in table.column_iter_mut().enumerate() {
-        let least = match column.constraint() {
-            Some(ColumnConstraint::ContentWidth) => widths[index],
-            _ => widths[index].min(NARROW),
-        };
-        let gap = if index > 0 { usize::from(GAP) } else { 0 };
-        match left.checked_sub(usize::from(least) + gap) {
-            Some(rest) if hidden.is_empty() => left = rest,
-            _ if index == 0 => left = 0,
-            _ => {
-                column.set_constraint(ColumnConstraint::Hidden);
-                hidden.push(names[index].as_str());
-            }
-        }
+    let fits = |at: &usize| {
+        let needed = usize::from(least(*at)) + if *at > 0 { usize::from(GAP) } else { 0 };
+        let has_room = left >= needed;
+        left = left.saturating_sub(needed);
+        // The first one is there in any case.
+        has_room || *at == 0
+    };
+    let hidden = (0..widths.len()).take_while(fits).count();
+    let mut texts: Vec<usize> = (0..hidden).filter(|&at| is_text(at)).collect();
+    let others: usize = (0..hidden).filter(|&at| !is_text(at)).map(|at| usize::from(widths[at])).sum();
+    let gaps = usize::from(GAP) * hidden.saturating_sub(1);
+    let mut room = usize::from(width).saturating_sub(others + gaps);
+    texts.sort_by_key(|&at| widths[at]);
+    let mut is_cut = false;
+    for (nth, &at) in texts.iter().enumerate() {
+        let share = (room / (texts.len() - nth)) as u16;
+        is_cut |= widths[at] > share;
+        widths[at] = widths[at].min(share.max(1));
+        room -= usize::from(widths[at]).min(room);
     }
-    let last = names.len() - hidden.len() - 1;
-    table.column_mut(last)?.set_padding((0, 0));
-    (!hidden.is_empty()).then(|| format!("too wide for the terminal, left out: {}", hidden.join(", ")))
+    Fitted { widths, is_cut, hidden }
+}
+
+impl Fitted {
+    /// Takes the columns out that there is no room for; says which.
+    fn hide(&self, table: &mut Table) -> Option<String> {
+        let names: Vec<String> =
+            table.header()?.cell_iter().skip(self.hidden).map(|cell| cell.content()).collect();
+        for column in table.column_iter_mut().skip(self.hidden) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+        table.column_mut(self.hidden.checked_sub(1)?)?.set_padding((0, 0));
+        (!names.is_empty()).then(|| format!("too wide for the terminal, left out: {}", names.join(", ")))
+    }
 }
 
 #[cfg(test)]
@@ -171,8 +210,8 @@ product_id  views   share  seconds  name      paired  day         at
             "\
 name              message              n
 ────────────────────────────────────────
-가나다라마바사…   \\u{1b}[2J and …  1,234
-a b c d e f g h…  x                    5
+가나다라…타파하   \\u{1b}[…han fit  1,234
+a b c d …s t u v  x                    5
 2 rows
 "
         );
@@ -211,7 +250,7 @@ a b c d e f g h…  x                    5
         let frame = df!("t" => ["긴".repeat(1 << 20)]).unwrap();
         assert!(at_width(&frame, 80).len() < 1000);
         let whole = text(Format::Table, &frame);
-        assert!(whole.len() < 100_000 && whole.contains("긴…\n"));
+        assert!(whole.len() < 100_000 && whole.contains("긴…긴"));
     }
 
     #[test]
