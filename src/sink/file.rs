@@ -121,12 +121,13 @@ fn complete(
 ) -> io::Result<()> {
     write_to(file, fill)?;
     if let Some(there) = there {
-        // Only root may give files away; whoever else writes keeps them.
+        // Only root may give files away; whoever else writes keeps them, and leaves them to a group that both are in.
         #[cfg(unix)]
-        let _ = {
+        {
             use std::os::unix::fs::{MetadataExt, fchown};
-            fchown(file, Some(there.uid()), Some(there.gid()))
-        };
+            let _ = fchown(file, Some(there.uid()), Some(there.gid()))
+                .or_else(|_| fchown(file, None, Some(there.gid())));
+        }
         file.set_permissions(there.permissions())?;
     }
     file.sync_all()
