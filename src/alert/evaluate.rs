@@ -4,6 +4,7 @@ use super::when::{Left, Op, Right, When};
 use super::{Fired, Rule};
 use crate::sink::cells::{Cell, cells};
 use crate::sink::grouped;
+use crate::sink::readable::readable;
 use polars::prelude::{DataFrame, PolarsResult};
 
 /// What is known beside the result.
@@ -66,7 +67,8 @@ fn in_rows(
     let hits: Vec<usize> =
         cells(series)?.enumerate().filter(|(_, cell)| holds(cell)).map(|(row, _)| row).collect();
     let Some(&first) = hits.first() else { return Ok(None) };
-    let value = cells(series)?.nth(first).unwrap_or(Cell::Null);
+    // As tables show it.
+    let value = readable(result.column(name)?)?.nth(first).flatten().unwrap_or_default();
     let all = grouped(&result.height().to_string());
     let what = format!(
         "{name} is {value} in the first of {} such {} of {all}",
@@ -211,7 +213,7 @@ mod tests {
         };
         for (condition, what, example) in [
             ("any", "3 rows", Some("page=a")),
-            ("rate > 10%", "rate is 0.2 in the first of 1 such row of 3", Some("page=")),
+            ("rate > 10%", "rate is 20.0 % in the first of 1 such row of 3", Some("page=")),
             ("page = 'b'", "page is b in the first of 1 such row of 3", Some("page=b")),
             ("page != 'b'", "page is a in the first of 1 such row of 3", Some("page=a")),
             ("bad = true", "bad is true in the first of 1 such row of 3", Some("page=")),

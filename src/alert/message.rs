@@ -135,7 +135,7 @@ fn more(count: usize, told: usize) -> impl Iterator<Item = String> {
     (count > told).then(|| format!("and {} more", count - told)).into_iter()
 }
 
-/// `critical: too many errors (errors, 2025-03-10): error_rate is 0.3 …; rule: error_rate > 0.05; first: …`
+/// `critical: too many errors (errors, 2025-03-10): error_rate is 30.0 % …; rule: error_rate > 0.05; first: …`
 ///
 /// However much of it has to be escaped, it fits into a block of Slack's (3,000 characters) and a message of Discord's.
 fn sentence(alert: &Fired, safe: impl Fn(&str, usize) -> String) -> String {

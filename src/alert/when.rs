@@ -12,6 +12,7 @@
 use crate::error::{Error, did_you_mean};
 use crate::report::ResultColumn;
 use crate::schema::Type;
+use crate::sink::readable::is_part;
 
 /// When a rule fires.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,12 +165,21 @@ impl When {
             Right::Flag(_) => "true or false",
             _ => "a number",
         };
-        fits.then_some(()).ok_or_else(|| {
-            Error::Usage(format!(
+        if !fits {
+            return Err(Error::Usage(format!(
                 "'{name}' of {report} is a {} and cannot be compared with {what}",
                 kind.sql()
-            ))
-        })
+            )));
+        }
+        match right {
+            Right::Number(number) if *number > 1.0 && is_part(name) && !matches!(left, Left::Sum(_)) => {
+                Err(Error::Usage(format!(
+                    "'{name}' of {report} is a fraction, which is never more than 1: write {number}% or {}",
+                    number / 100.0
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -330,6 +340,13 @@ mod tests {
             ("sum(first) > 5", "a timestamp"),
         ] {
             assert!(check(wrong).unwrap_err().contains(said), "{wrong}");
+        }
+        // What tables show as 5 % is 0.05.
+        let columns = crate::report::find("errors").unwrap().header.columns;
+        let check = |text: &str| When::parse(text, true).unwrap().check(Some(("errors", &columns)));
+        assert!(check("error_rate > 5").unwrap_err().to_string().contains("write 5% or 0.05"));
+        for right in ["error_rate > 5%", "error_rate >= 1", "sum(error_rate) > 5", "errors > 5"] {
+            assert!(check(right).is_ok(), "{right}");
         }
     }
 }

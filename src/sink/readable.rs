@@ -49,6 +49,13 @@ fn is_share(name: &str) -> bool {
     name == "rate" || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
+/// Whether the numbers of a column are parts of a whole, and so never more than 1: one view may be followed by several
+/// additions to a cart.
+pub fn is_part(name: &str) -> bool {
+    const ENDINGS: [&str; 6] = ["conversion", "retention", "share", "error_rate", "bounce_rate", "exit_rate"];
+    ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
 fn form(name: &str, kind: Kind, mut cells: Cells<'_>) -> Form {
     match kind {
         Kind::Int | Kind::Number if is_label(name) => Form::Plain,
