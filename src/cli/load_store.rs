@@ -13,11 +13,10 @@ use crate::error::Error;
 use crate::events::column::Column;
 use crate::events::{Begun, Events, Sessions, derive, derive_of_visitors};
 use crate::scan::PARTS;
-use crate::scan::reject::{Reason, Tally};
 use crate::scan::spill::{Sorted, Spill};
 use crate::scan::wanted::Wanted;
 use crate::schema::{self, Type};
-use crate::store::{self, Day, Manifest, Part, Store, no_events};
+use crate::store::{self, Day, Part, Store, no_events};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -322,20 +321,4 @@ struct Piece<'a> {
     file: &'a Path,
     number: usize,
     rows: usize,
-}
-
-/// What became of all lines that a store was made from.
-pub fn tally(manifest: &Manifest) -> Tally {
-    let counts = &manifest.counts;
-    let mut tally = Tally {
-        lines: counts.lines,
-        events: counts.events,
-        blank: counts.blank,
-        bytes: counts.bytes,
-        ..Tally::default()
-    };
-    for reason in Reason::ALL {
-        tally.rejects_by_reason[reason as usize] = counts.rejects.get(reason.name()).copied().unwrap_or(0);
-    }
-    tally
 }

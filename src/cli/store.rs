@@ -1,16 +1,15 @@
 //! `store`: what a store holds, and looking after it. Knows nothing of how it keeps events.
 
 use super::account::Account;
-use super::args::{When, value};
+use super::args::{When, format_parser, value};
 use super::say::{note, say};
 use super::target::Target;
-use super::{load_store, times};
+use super::times;
 use crate::error::Error;
 use crate::report;
 use crate::scan::time::DAY;
-use crate::sink::{About, Format, grouped};
+use crate::sink::{About, grouped};
 use crate::store::{Day, Forget, Found, Store, Writer};
-use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use polars::prelude::{Column, DataFrame, DataType, TimeUnit};
 use std::io::Write;
@@ -31,7 +30,7 @@ pub fn command() -> Command {
     let format = Arg::new("format")
         .long("format")
         .value_name("FORMAT")
-        .value_parser(PossibleValuesParser::new(Format::ALL.map(Format::name)))
+        .value_parser(format_parser())
         .help("How to write it");
     let keep = Arg::new("keep")
         .long("keep")
@@ -121,7 +120,7 @@ fn info(store: &Store, matches: &ArgMatches) -> Result<u8, Error> {
     };
     let table = made().map_err(|error| Error::Query(error.to_string()))?;
     let manifest = &store.manifest;
-    let account = Account { tally: load_store::tally(manifest), ..Account::default() };
+    let account = Account { tally: manifest.counts.tally(), ..Account::default() };
     let waiting: u64 = manifest.sources.iter().map(|source| source.waiting).sum();
     let mut notes = vec![
         format!(
@@ -158,7 +157,7 @@ fn verify(mut store: Store) -> Result<u8, Error> {
     let held = format!(
         "{} of {} in {}",
         number(manifest.events(), "event"),
-        number(manifest.days.len() as u64, "day"),
+        number(manifest.filled_days() as u64, "day"),
         number(manifest.days.values().map(|files| files.parts.len() as u64).sum(), "file"),
     );
     if wrong.is_empty() {

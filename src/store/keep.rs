@@ -208,7 +208,9 @@ impl Writer {
                 files.parts.remove(number);
             }
         }
-        manifest.days.retain(|_, files| !files.parts.is_empty());
+        // A day without events stays: what the days behind it say of visitors is worked out anew from it on, and whoever keeps
+        // results of it finds that it changed.
+        manifest.days.retain(|day, files| day.0.is_some() || !files.parts.is_empty());
         for found in &found {
             if let Some(files) = manifest.days.get_mut(&found.day) {
                 files.span = spans.get(&found.day).copied().flatten();

@@ -193,9 +193,9 @@ fn begins(probe: &Probe, source: &Source) -> bool {
 fn is_shorter(probe: &Probe, source: &Source) -> bool {
     let fits = |hash: &&Hash| hash.bytes as usize <= probe.head.len();
     let longest = source.beginnings.iter().rev().find(fits);
+    let begin = longest.map(|hash| (&probe.head[..hash.bytes as usize], hash));
     probe.head.len() < source.head.bytes as usize
-        && !is_blank(&probe.head)
-        && longest.is_some_and(|hash| Hash::of(&probe.head[..hash.bytes as usize]) == *hash)
+        && begin.is_some_and(|(begin, hash)| !is_blank(begin) && Hash::of(begin) == *hash)
 }
 
 /// Whether a text ends with the one of this hash.
@@ -241,5 +241,22 @@ mod tests {
         assert_eq!(known(8, 0), (0, vec![8]));
         assert_eq!(known(8, 6), (1, vec![]));
         assert_eq!(known(14, 0), (1, vec![]));
+    }
+
+    #[test]
+    fn logs_that_begin_with_the_same_blanks_are_no_copies_of_one_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let probed = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            probe(&LogFile { name: "a.log".into(), path: Some(path.clone()), ..LogFile::default() }).unwrap()
+        };
+        for blank in [b' ', 0] {
+            let text = [&[blank; 300], &[b'x'; 5000][..]].concat();
+            let beginnings = BEGINNINGS.iter().map(|&bytes| Hash::of(&text[..bytes])).collect();
+            let source = Source { head: Hash::of(&text[..4096]), beginnings, ..Source::default() };
+            assert!(!is_shorter(&probed(&[&[blank; 300], &b"other"[..]].concat()), &source));
+            assert!(is_shorter(&probed(&text[..2000]), &source));
+        }
     }
 }

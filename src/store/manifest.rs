@@ -28,7 +28,7 @@ pub struct Manifest {
     pub counts: Counts,
     /// The logs that were read, in the order in which they were met.
     pub sources: Vec<Source>,
-    /// The files of each day.
+    /// The files of each day; it has none if all its events were forgotten.
     pub days: BTreeMap<Day, Files>,
     /// Days that were pruned: what there is of them is what came late.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -66,6 +66,16 @@ impl Counts {
                 *self.rejects.entry(reason.name().to_owned()).or_default() += count;
             }
         }
+    }
+
+    /// What became of all lines, as far as it is kept.
+    pub fn tally(&self) -> Tally {
+        let Counts { lines, events, blank, bytes, .. } = *self;
+        let mut tally = Tally { lines, events, blank, bytes, ..Tally::default() };
+        for reason in Reason::ALL {
+            tally.rejects_by_reason[reason as usize] = self.rejects.get(reason.name()).copied().unwrap_or(0);
+        }
+        tally
     }
 }
 
@@ -159,6 +169,11 @@ impl Manifest {
             days: BTreeMap::new(),
             pruned: BTreeSet::new(),
         }
+    }
+
+    /// How many days there are events of; of others they were forgotten.
+    pub fn filled_days(&self) -> usize {
+        self.days.values().filter(|files| !files.parts.is_empty()).count()
     }
 
     /// Rows of all days.

@@ -45,11 +45,26 @@ pub struct Store {
     mark: Option<Mark>,
 }
 
+/// That this folder is within a store, if it is: a store in a store is one that nobody reads right.
+fn inside(folder: &Path) -> Option<Error> {
+    let whole = std::path::absolute(folder).ok().filter(|_| !is_object(folder))?;
+    let store = whole.ancestors().skip(1).find(|above| Store::exists(above).is_ok_and(|is_one| is_one))?;
+    Some(Error::Store(format!("{} is inside the store {}: name that", folder.display(), store.display())))
+}
+
 const MANIFEST: &str = "manifest.json";
 const EVENTS: &str = "events";
 const STATE: &str = "state";
 
 impl Store {
+    /// Whether there is one.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn exists(folder: &Path) -> Result<bool, Error> {
+        Store::find(folder).map(|store| store.is_some())
+    }
+
     /// Opens a store to read it.
     ///
     /// # Errors
@@ -57,11 +72,13 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Store, Error> {
         match Store::find(folder)? {
             Some(store) => Ok(store),
-            None => Err(Error::Store(format!(
-                "there is no store in {}: make one with 'loganalyze ingest LOGS --store {}'",
-                folder.display(),
-                folder.display()
-            ))),
+            None => Err(inside(folder).unwrap_or_else(|| {
+                Error::Store(format!(
+                    "there is no store in {}: make one with 'loganalyze ingest LOGS --store {}'",
+                    folder.display(),
+                    folder.display()
+                ))
+            })),
         }
     }
 

@@ -6,7 +6,7 @@ use super::day::Day;
 use super::manifest::{Manifest, Part, Source};
 use super::settle::{Settled, settle};
 use super::state::State;
-use super::{MANIFEST, Store, part};
+use super::{MANIFEST, Store, inside, part};
 use crate::cloud::is_object;
 use crate::error::Error;
 use crate::events::{Events, derive};
@@ -37,6 +37,9 @@ impl Writer {
     /// `Error::Locked`, `Error::Store` where it cannot be read or was made with others, `Error::Write`.
     pub fn open(folder: &Path, zone: &str, redact: &[String]) -> Result<Writer, Error> {
         let failed = |source| Error::Write { path: folder.to_owned(), source };
+        if let Some(inside) = inside(folder) {
+            return Err(inside);
+        }
         if !is_object(folder) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }

@@ -342,7 +342,7 @@ fn every_value_of_every_column_comes_back() {
 pub fn parquet(path: &Path) -> (Vec<String>, Vec<(String, String)>) {
     let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
     let rows = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
-    let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap().clone();
+    let pairs = reader.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let about = pairs.into_iter().filter(|pair| pair.key != "loganalyze.command").map(|pair| {
         let value = pair.value.unwrap_or_default();
         let timeless = value.split(r#""seconds":"#).next().unwrap().to_owned();

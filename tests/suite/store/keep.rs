@@ -3,6 +3,7 @@
 use super::ingested;
 use crate::harness::{folder_with, rows, run, sample_lines, stdout, text};
 use crate::invariance::DERIVED;
+use crate::memory::parquet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -118,10 +119,15 @@ fn info_accounts_for_every_line() {
     let events: i64 = days[1..].iter().map(|day| day[1].parse::<i64>().unwrap()).sum();
     assert_eq!(events, number("SELECT COUNT(*) AS n FROM events", &[text(logs.path())]));
     let table = stdout(["store", "info", text(lake.path()), "--format", "table"]);
+    assert!(table.contains("2,588 lines = 2,572 events + 8 rejects + 8 blank"), "{table}");
+    // So does a file that was made of it.
+    let file = lake.path().join("counts.parquet");
+    stdout(["event-counts", "--store", text(lake.path()), "-o", text(&file)]);
+    let (_, about) = parquet(&file);
+    let accounting = &about.iter().find(|(key, _)| key == "loganalyze.accounting").unwrap().1;
     assert!(
-        table.contains(&format!("{} lines =", sample_lines().len()).replace("lines", ""))
-            || table.contains(" lines = "),
-        "{table}"
+        accounting.contains(r#""lines":2588"#) && accounting.contains(r#""ids_out_of_range":null"#),
+        "{accounting}"
     );
 }
 
@@ -187,8 +193,12 @@ fn who_is_forgotten_is_nowhere_and_all_others_are_as_they_were() {
     assert_eq!(number(&count, &from), 0);
     assert_eq!(stdout([&["sql", &others][..], &from].concat()), expected);
     assert_eq!(run(["store", "verify", text(lake.path())]).code, 0);
-    let bytes: Vec<u8> = walk(lake.path()).iter().flat_map(|path| fs::read(path).unwrap()).collect();
-    assert!(visitors.iter().all(|visitor| memchr::memmem::find(&bytes, visitor.as_bytes()).is_none()));
+    let files =
+        walk(lake.path()).into_iter().filter(|path| path.extension().is_some_and(|end| end == "parquet"));
+    let rows = files.flat_map(|path| parquet(&path).0).collect::<Vec<String>>();
+    assert!(visitors.iter().all(|visitor| rows.iter().all(|row| !row.contains(visitor))));
+    // They would have been found.
+    assert!(rows.iter().any(|row| row.contains("\"visitor\"")), "{:?}", rows.last());
     assert!(ingested(logs.path(), lake.path()).contains("0 new events"));
     assert_eq!(number(&count, &from), 0);
     assert_eq!(run(["store", "forget", text(lake.path())]).code, 2);
@@ -197,6 +207,61 @@ fn who_is_forgotten_is_nowhere_and_all_others_are_as_they_were() {
 fn walk(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn who_was_the_only_one_of_a_day_is_forgotten_as_if_never_there() {
+    let view = |day: u32, user: u32| {
+        format!(
+            "{{\"timestamp\": \"2025-03-{day}T10:00:00\", \"event_type\": \"view\", \"session_id\": \"{}\", \"user_id\": {user}, \
+             \"path\": \"/\", \"method\": \"GET\", \"response_status\": 200}}\n",
+            "a".repeat(32)
+        )
+    };
+    let [both, later] = [view(10, 7) + &view(12, 8), view(12, 8)]
+        .map(|log| folder_with(&[("user_activity.log", log.as_bytes())]));
+    let lake = tempfile::tempdir().unwrap();
+    ingested(both.path(), lake.path());
+    assert_eq!(run(["store", "forget", text(lake.path()), "--user", "7"]).code, 0);
+    let said = "SELECT event_date, visitor_first_seen, session_number FROM events";
+    let found = stdout(["sql", said, "--store", text(lake.path())]);
+    assert_eq!(found, stdout(["sql", said, text(later.path())]));
+    let verified = run(["store", "verify", text(lake.path())]);
+    assert!(verified.code == 0 && verified.stderr.contains("1 event of 1 day"), "{}", verified.stderr);
+    for words in [&["store", "compact"][..], &["store", "prune", "--keep", "1d"], &["store", "info"]] {
+        assert_eq!(run([words, &[text(lake.path())]].concat()).code, 0, "{words:?}");
+    }
+    assert_eq!(found, stdout(["sql", said, "--store", text(lake.path())]));
+}
+
+#[test]
+fn what_says_nothing_of_a_store_is_refused() {
+    let (logs, lake) = lake();
+    let (logs, lake) = (text(logs.path()), text(lake.path()));
+    for (words, why) in [
+        (&["event-counts", "--store", lake, "--strict"][..], "about lines of logs"),
+        (&["event-counts", "--store", lake, "--max-rejects", "3"], "about lines of logs"),
+        (&["event-counts", "--store", lake, "--rejects", "/tmp/none"], "about lines of logs"),
+        (&["event-counts", "--store", lake, "--redact", "q"], "was made without it"),
+        (&["ingest", logs, "--store", lake, "--since", "2025-03-12"], "give --since to the reports"),
+        (&["ingest", logs, "--store", lake, "--gap", "5m"], "give --gap to the reports"),
+        (&["ingest", logs, "--store", "~/lake"], "write the whole path"),
+        (&["event-counts", logs, "--output=~/x.csv"], "write the whole path"),
+        (&["report", logs, "-o", "out.html"], "names a file"),
+    ] {
+        let output = run(words);
+        assert!(output.code == 2 && output.stderr.contains(why), "{words:?}: {}", output.stderr);
+    }
+    // A store in a store would be read by what reads the outer one.
+    let inner = format!("{lake}/events");
+    for words in [["event-counts", "--store", &inner], ["ingest", logs, &format!("--store={inner}")]] {
+        let output = run(words);
+        assert!(
+            output.code == 1 && output.stderr.contains("is inside the store"),
+            "{words:?}: {}",
+            output.stderr
+        );
+    }
 }
 
 #[test]
