@@ -1,7 +1,6 @@
 //! The accounting of lines: one sentence, the summary file, the file of rejects, and how many rejects are too many.
 
 use super::args::Common;
-use super::load_store;
 use crate::error::Error;
 use crate::scan::FileScan;
 use crate::scan::reject::{Reason, Reject, Tally};
@@ -64,8 +63,26 @@ pub struct Account {
     pub rejects: Vec<Reject>,
     /// The store that was read in the place of logs, and what it holds.
     pub store: Option<String>,
-    /// What has not happened where too many lines are rejected, if that is not that nothing was written.
-    pub instead: Option<&'static str>,
+    /// What to say where there are too many of them.
+    pub rejected: Rejected,
+}
+
+/// What is said where too many lines are rejected.
+#[derive(Debug, Clone, Copy)]
+pub struct Rejected {
+    /// What has not happened.
+    pub instead: &'static str,
+    /// How all of them are seen.
+    pub see_all: &'static str,
+}
+
+/// How rejected lines are seen where there is an option for that.
+pub const SEE_REJECTS: &str = "--rejects FILE";
+
+impl Default for Rejected {
+    fn default() -> Self {
+        Rejected { instead: "nothing was written", see_all: SEE_REJECTS }
+    }
 }
 
 impl Account {
@@ -73,7 +90,7 @@ impl Account {
     pub fn of(files: &[FileScan], seconds: f64, rejects: Vec<Reject>) -> Account {
         let mut tally = Tally::default();
         files.iter().for_each(|file| tally.add(&file.tally));
-        Account { tally, files: files.len(), seconds, rejects, store: None, instead: None }
+        Account { tally, files: files.len(), seconds, rejects, ..Account::default() }
     }
 
     /// Adds another scan's, with a look at it alone: the rejects of both are saved, and too many end the run.
@@ -100,12 +117,12 @@ impl Account {
     /// What became of the lines that a store was made from.
     pub fn add_store(&mut self, store: &Store) {
         let manifest = &store.manifest;
-        self.tally.add(&load_store::tally(manifest));
+        self.tally.add(&manifest.counts.tally());
         self.store = Some(format!(
             "{}: {} of {}",
             store.folder.display(),
             count(manifest.events(), "event"),
-            count(manifest.days.len() as u64, "day")
+            count(manifest.filled_days() as u64, "day")
         ));
     }
 
@@ -169,6 +186,10 @@ impl Account {
         });
         if let Some(store) = &self.store {
             said["store"] = json!(store);
+            // It doesn't keep them.
+            for unknown in ["ids_out_of_range", "wrong_types", "joined"] {
+                said[unknown] = Value::Null;
+            }
         }
         said
     }
@@ -208,10 +229,10 @@ impl Account {
                 Limit::Percent(percent) => format!("the {percent} % allowed"),
                 Limit::Usual => format!("the {USUAL} % allowed"),
             },
-            self.instead.unwrap_or("nothing was written"),
+            self.rejected.instead,
         );
         text += &examples(&self.rejects);
-        text += "see all with --rejects FILE, allow more with --max-rejects N or N%";
+        text += &format!("see all with {}, allow more with --max-rejects N or N%", self.rejected.see_all);
         Err(Error::TooManyRejects(text))
     }
 }

@@ -1,7 +1,8 @@
 //! `ingest`: new lines of logs go into a store, each once, however often it is run. Works through the logs some at a time,
 //! each time all or nothing. Knows nothing of how the store keeps them.
 
-use super::account::{Account, Limit};
+use super::account::{Account, Limit, Rejected, SEE_REJECTS};
+use super::answer::timeless_note;
 use super::args::{Common, with_common};
 use super::run::{TRIES, settings};
 use super::say::{note, say};
@@ -15,7 +16,8 @@ use crate::scan::{Scanned, Settings, scan};
 use crate::sink;
 use crate::store::{Day, Known, Reading, Source, Writer};
 use chrono::NaiveDate;
-use clap::Command;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -27,6 +29,10 @@ pub struct Plan {
     pub inputs: Vec<String>,
     /// The store, which is made if there is none.
     pub store: PathBuf,
+    /// The files that are to be written beside it, each with what names it.
+    pub outputs: Vec<(&'static str, PathBuf)>,
+    /// How all rejected lines are seen.
+    pub see_rejects: &'static str,
 }
 
 /// What was done.
@@ -50,6 +56,21 @@ pub struct Ingested {
     pub holds: (u64, usize),
 }
 
+/// Options of reports, which say nothing to a store.
+const UNUSED: [&str; 11] = [
+    "since",
+    "until",
+    "gap",
+    "split_midnight",
+    "bots",
+    "top",
+    "format",
+    "output",
+    "chart",
+    "explain",
+    "color",
+];
+
 /// The command.
 pub fn command() -> Command {
     let command = Command::new("ingest").after_help(
@@ -58,22 +79,8 @@ pub fn command() -> Command {
          Events keep their columns (loganalyze schema), in Parquet files that other programs read, too.\n\
          Example: loganalyze ingest sample_logs --store /tmp/lake",
     );
-    let unused = [
-        "since",
-        "until",
-        "gap",
-        "split_midnight",
-        "bots",
-        "top",
-        "format",
-        "output",
-        "chart",
-        "explain",
-        "color",
-        "hash_pii",
-    ];
     let mut command = with_common(command, "keep what is new in a store, Parquet that every report reads");
-    for option in unused {
+    for option in UNUSED.into_iter().chain(["hash_pii"]) {
         command = command.mut_arg(option, |arg| arg.hide(true));
     }
     let command = command.mut_arg("inputs", |arg| arg.help("Log files, folders, globs (quoted or not)"));
@@ -89,11 +96,23 @@ pub fn command() -> Command {
 ///
 /// # Errors
 /// As [`ingest`]; also where a log could not be read.
-pub fn run(options: &Common) -> Result<(), Error> {
+pub fn run(options: &Common, matches: &ArgMatches) -> Result<(), Error> {
+    let is_given = |option: &&&str| matches.value_source(option) == Some(ValueSource::CommandLine);
+    if let Some(option) = UNUSED.iter().find(is_given) {
+        return Err(Error::Usage(format!(
+            "a store keeps all events as they are: give --{} to the reports that read it",
+            option.replace('_', "-")
+        )));
+    }
     let Some(store) = &options.store else {
         return Err(Error::Usage("name the store's folder with --store".into()));
     };
-    let plan = Plan { inputs: options.inputs.clone(), store: store.clone() };
+    let plan = Plan {
+        inputs: options.inputs.clone(),
+        store: store.clone(),
+        outputs: outputs::beside(options).collect(),
+        see_rejects: SEE_REJECTS,
+    };
     let mut account = Account::default();
     let ingested = ingest(&plan, options, &mut account)?;
     if let Some(path) = &options.summary {
@@ -166,7 +185,7 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
                 .map_or("standard input".into(), |path| format!("'{}', a pipe,", path.display()))
         )));
     }
-    outputs::check(options, Vec::new(), found.activity.iter())?;
+    outputs::check(&plan.outputs, None, found.activity.iter())?;
     let mut writer = Writer::open(&plan.store, &options.tz, &options.redact)?;
     let mut ingested = Ingested { notes: std::mem::take(&mut writer.notes), ..Ingested::default() };
     let redact = &writer.store.manifest.redact.clone();
@@ -175,6 +194,7 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
     let mut batches = Batches {
         settings,
         options,
+        see_rejects: plan.see_rejects,
         limit: if options.max_rejects.is_none() && !options.strict {
             Limit::Usual
         } else {
@@ -183,6 +203,7 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
         // What is made of a text takes some times its room.
         bytes: (memory::size(&options.memory_limit)? / 4).max(1 << 20) as u64,
         touched: BTreeSet::new(),
+        timeless: (0, 0),
     };
     let mut files = 0;
     for try_ in 0.. {
@@ -200,13 +221,14 @@ pub fn ingest(plan: &Plan, options: &Common, account: &mut Account) -> Result<In
         // What could not be read has another name now.
         (found, missing) = logs(plan, options)?;
     }
+    ingested.notes.extend(timeless_note(batches.timeless));
     let mut seen = BTreeSet::new();
     ingested.notes.retain(|text| seen.insert(text.clone()));
     ingested.days = batches.touched.iter().filter_map(|day| day.date()).collect();
     // A log that was read some at a time is one.
     account.files = files;
     account.seconds = begin.elapsed().as_secs_f64();
-    ingested.holds = (writer.store.manifest.events(), writer.store.manifest.days.len());
+    ingested.holds = (writer.store.manifest.events(), writer.store.manifest.filled_days());
     Ok(ingested)
 }
 
@@ -229,10 +251,13 @@ fn logs(plan: &Plan, options: &Common) -> Result<(Found, Vec<Error>), Error> {
 struct Batches<'a> {
     settings: Settings,
     options: &'a Common,
+    see_rejects: &'static str,
     limit: Limit,
     /// About how many bytes of text are read at a time.
     bytes: u64,
     touched: BTreeSet<Day>,
+    /// How many new events have no time, and how many there are.
+    timeless: (u64, u64),
 }
 
 impl Batches<'_> {
@@ -248,8 +273,8 @@ impl Batches<'_> {
             let (batch, scanned) = self.scan(batch, ingested)?;
             let begin = account.seconds;
             let rejects = scanned.rejects;
-            let instead = Some("they were not stored");
-            let read = Account { instead, ..Account::of(&scanned.files, 0.0, rejects) };
+            let rejected = Rejected { instead: "they were not stored", see_all: self.see_rejects };
+            let read = Account { rejected, ..Account::of(&scanned.files, 0.0, rejects) };
             account.add(read, self.limit, self.options)?;
             account.seconds = begin;
             let mut total = Tally::default();
@@ -270,6 +295,8 @@ impl Batches<'_> {
             }
             unfinished.into_iter().rev().for_each(|reading| queue.push_front(reading));
             let events = Events { columns: scanned.columns, rows: scanned.rows };
+            self.timeless.0 += events.times("timestamp").valid.unset() as u64;
+            self.timeless.1 += events.rows as u64;
             self.touched.extend(writer.add(events, sources, &total)?);
             ingested.events += total.events;
         }

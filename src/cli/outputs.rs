@@ -7,24 +7,28 @@ use crate::error::Error;
 use crate::input::LogFile;
 use crate::sink::file::folder_of;
 use crate::sink::visible;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::fs::{Metadata, metadata};
 use std::io::{Error as IoError, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Checks `results`, which are the files of `-o`, and those of other options, before these logs are read.
+/// What these options write beside the result, each under its own name.
+pub fn beside(options: &Common) -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let files = [("--rejects", &options.rejects), ("--summary", &options.summary)];
+    files.into_iter().filter_map(|(option, path)| Some((option, path.clone()?)))
+}
+
+/// Checks these files, each with what names it, before these logs are read; `made` is a folder that is made where there is none.
 ///
 /// # Errors
 /// `Error::Usage` for a file that is one of the logs, in an object store, or named by two options; `Error::Write` where its
 /// folder is missing.
 pub fn check<'a>(
-    options: &Common,
-    results: Vec<PathBuf>,
+    outputs: &[(&str, PathBuf)],
+    made: Option<&Path>,
     logs: impl Iterator<Item = &'a LogFile>,
 ) -> Result<(), Error> {
-    let more = [("--rejects", &options.rejects), ("--summary", &options.summary)];
-    let more = more.into_iter().filter_map(|(option, path)| Some((option, path.clone()?)));
-    let outputs: Vec<(&str, PathBuf)> = results.into_iter().map(|path| ("-o", path)).chain(more).collect();
     let logs: Vec<(&LogFile, Metadata)> = logs.filter_map(|log| Some((log, file(of_log(log))?))).collect();
     for (at, (option, path)) in outputs.iter().enumerate() {
         let shown = visible(&path.to_string_lossy()).into_owned();
@@ -40,8 +44,7 @@ pub fn check<'a>(
                     "{option} {shown} would replace the log '{log}', which is to be read"
                 )));
             }
-        } else if *option != "-o" || options.output.as_deref() == Some(path) {
-            // A folder of results is made where there is none.
+        } else if made.is_none_or(|made| path.parent() != Some(made)) {
             check_folder(path)?;
         }
         let is_there = |place: &Option<PathBuf>| place.is_some() && *place == self::place(path);
@@ -71,6 +74,21 @@ fn place(path: &Path) -> Option<PathBuf> {
         Ok(there) => there.is_file().then(|| path.canonicalize().ok())?,
         Err(_) => Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?)),
     }
+}
+
+/// A path, but for one that only a shell could have read.
+pub fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match of_shell(&path) {
+        None => Ok(path),
+        Some(why) => Err(why),
+    })
+}
+
+/// Why a path is not taken as it stands, if it begins as only a shell reads it: nobody wants a folder called `~`.
+fn of_shell(path: &Path) -> Option<&'static str> {
+    let first = path.to_str()?.split('/').next()?;
+    (first.starts_with('~') || first == "$HOME")
+        .then_some("only a shell knows what ~ and $HOME are: write the whole path")
 }
 
 /// Checks that there is a folder for this file.

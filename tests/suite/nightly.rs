@@ -268,6 +268,79 @@ fn what_the_store_has_forgotten_stays_in_the_results() {
 }
 
 #[test]
+fn what_leaves_the_store_has_its_reports_before() {
+    let job = Job::new("reports = ['event-counts', 'sessions']\npage = false\nkeep = '1d'");
+    job.good_night(&["--date", "2025-03-10..2025-03-14"]);
+    let whole = Job::new("reports = ['event-counts', 'sessions']\npage = false");
+    whole.good_night(&["--date", "2025-03-10..2025-03-14"]);
+    let days = || whole.days().into_iter().map(|name| name.trim_start_matches("date=").to_owned());
+    assert_eq!(days().count(), 5);
+    days().for_each(|day| assert_eq!(job.day(&day), whole.day(&day), "{day}"));
+    // The first day that is left is not made again without what went on over midnight.
+    job.good_night(&["--date", "2025-03-14"]);
+    days().for_each(|day| assert_eq!(job.day(&day), whole.day(&day), "{day}"));
+}
+
+#[test]
+fn a_store_that_is_gone_is_not_made_again_unseen() {
+    let job = Job::new("reports = ['event-counts']\npage = false");
+    job.good_night(&["--date", "2025-03-12"]);
+    let made = job.day("2025-03-12");
+    std::fs::rename(job.path("lake"), job.path("elsewhere")).unwrap();
+    std::fs::remove_file(job.path("logs/user_activity-2025-03-12.log.gz")).unwrap();
+    let night = job.night(&["--date", "2025-03-13"]);
+    assert!(night.code == 1 && night.stderr.contains("is its disk there?"), "{}", night.stderr);
+    assert!(!job.path("lake").exists());
+    assert_eq!(job.day("2025-03-12"), made);
+    std::fs::rename(job.path("elsewhere"), job.path("lake")).unwrap();
+    job.good_night(&["--date", "2025-03-13"]);
+}
+
+#[test]
+fn who_is_forgotten_leaves_the_results_too() {
+    let job = Job::new("reports = ['event-counts']\npage = false");
+    std::fs::remove_dir_all(job.path("logs")).unwrap();
+    std::fs::create_dir(job.path("logs")).unwrap();
+    let view = |day: u32, user: u32| {
+        format!(
+            "{{\"timestamp\": \"2025-03-{day}T10:00:00\", \"event_type\": \"view\", \"user_id\": {user}}}\n"
+        )
+    };
+    std::fs::write(job.path("logs/user_activity.log"), view(10, 7) + &view(11, 8)).unwrap();
+    job.good_night(&["--date", "2025-03-10..2025-03-11"]);
+    let rows = |day: &str| job.day(day)["event-counts.csv"].iter().filter(|&&byte| byte == b'\n').count() - 1;
+    assert_eq!((rows("2025-03-10"), rows("2025-03-11")), (1, 1));
+    assert_eq!(run(["store", "forget", text(&job.path("lake")), "--user", "7"]).code, 0);
+    job.good_night(&["--date", "2025-03-11"]);
+    assert_eq!((rows("2025-03-10"), rows("2025-03-11")), (0, 1));
+}
+
+#[test]
+fn a_night_replaces_no_log() {
+    let job = Job::new("summary = 'logs/user_activity-2025-03-13.log'");
+    let log = job.path("logs/user_activity-2025-03-13.log");
+    let before = std::fs::read(&log).unwrap();
+    let night = job.night(&["--date", "2025-03-12"]);
+    assert!(
+        night.code == 2
+            && night.stderr.contains("'summary'")
+            && night.stderr.contains("would replace the log")
+    );
+    assert_eq!(std::fs::read(&log).unwrap(), before);
+    job.configure("summary = 'same.prom'\nmetrics = 'same.prom'");
+    let night = job.night(&["--date", "2025-03-12"]);
+    assert!(night.code == 2 && night.stderr.contains("both write"), "{}", night.stderr);
+    job.configure("max_rejects = '0'\nsummary = 'last.json'");
+    let night = job.night(&["--date", "2025-03-12"]);
+    assert!(
+        night.code == 3 && night.stderr.contains("'loganalyze quality INPUT --rejects FILE'"),
+        "{}",
+        night.stderr
+    );
+    assert!(job.path("last.json").exists());
+}
+
+#[test]
 fn days_that_make_no_sense_are_refused() {
     let job = Job::new("");
     for (date, said) in

@@ -38,8 +38,9 @@ pub fn options(settings: &Settings, date: NaiveDate) -> Common {
         store: Some(settings.store.clone()),
         since: Some(date.to_string()),
         until: date.succ_opt().map(|next| next.to_string()),
-        // The store was made without the words' values.
+        // The store was made without the words' values, and of lines that were good enough.
         redact: Vec::new(),
+        max_rejects: None,
         quiet: true,
         ..settings.options.clone()
     }
@@ -52,7 +53,9 @@ pub fn options(settings: &Settings, date: NaiveDate) -> Common {
 /// Whatever keeps it from being done; the folder is as it was then.
 pub fn make(settings: &Settings, place: &Place, date: NaiveDate, lake: &Lake) -> Result<Option<Day>, Error> {
     let (there, lines) = (place.of(date), lake.lines(date));
-    if (lines == 0 || lake.is_pruned(date)) && lines_before(&there) > 0 {
+    // Which sessions began the day before is known only while that day is there.
+    let is_pruned = lake.is_pruned(date) || date.pred_opt().is_some_and(|before| lake.is_pruned(before));
+    if (lake.mark(date).is_none() || is_pruned) && lines_before(&there) > 0 {
         return Ok(None);
     }
     if there.exists() && !is_made(&there) {
@@ -93,17 +96,11 @@ pub fn make(settings: &Settings, place: &Place, date: NaiveDate, lake: &Lake) ->
 
 /// A repeat is to give the same bytes: nothing of when and how the program was called stays.
 fn without_clock(answer: &mut Answer, date: NaiveDate) {
-    for (key, value) in &mut answer.about.metadata {
-        match key.as_str() {
-            "loganalyze.command" => *value = format!("nightly --date {date}"),
-            "loganalyze.accounting" => {
-                if let Ok(Value::Object(mut accounting)) = serde_json::from_str(value) {
-                    accounting.remove("seconds");
-                    *value = Value::Object(accounting).to_string();
-                }
-            }
-            _ => {}
-        }
+    let metadata = &mut answer.about.metadata;
+    // Lines of other days would make it another one.
+    metadata.retain(|(key, _)| key != "loganalyze.accounting");
+    if let Some((_, command)) = metadata.iter_mut().find(|(key, _)| key == "loganalyze.command") {
+        *command = format!("nightly --date {date}");
     }
 }
 

@@ -20,7 +20,7 @@ use super::times;
 use crate::alert::{Channel, Fired};
 use crate::error::Error;
 use crate::sink::visible;
-use crate::store::Writer;
+use crate::store::{Store, Writer};
 use chrono::{NaiveDate, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use day::Day;
@@ -81,10 +81,15 @@ pub fn run(matches: &ArgMatches) -> Result<u8, Error> {
     notes.for_each(|text| note(text));
     let done = done?;
     written?;
-    if !quiet {
-        writeln!(std::io::stdout(), "{}", visible(&night.sentence(&done))).map_err(Error::Stdout)?;
+    let code = if settings.fail_on_alert && !done.fired.is_empty() { ALERT } else { 0 };
+    if !quiet
+        && let Err(error) = writeln!(std::io::stdout(), "{}", visible(&night.sentence(&done)))
+        // Nobody may be reading it, but an alert is one.
+        && code == 0
+    {
+        return Err(Error::Stdout(error));
     }
-    Ok(if settings.fail_on_alert && !done.fired.is_empty() { ALERT } else { 0 })
+    Ok(code)
 }
 
 struct Night<'a> {
@@ -112,6 +117,7 @@ impl Night<'_> {
     fn work(&mut self, state: &mut State) -> Result<Done, Error> {
         state.open.extend(self.asked);
         state.save()?;
+        self.check_store(state)?;
         let mut done = Done::default();
         let ingested = self.ingest(&mut done.account);
         if let (Err(Error::TooManyRejects(_)), Some(newest)) = (&ingested, state.open.last().copied()) {
@@ -121,6 +127,7 @@ impl Night<'_> {
             state.save()?;
         }
         let mut failed = ingested?;
+        let unread = failed.len();
         let lake = Lake::read(&self.settings.store)?;
         // Whoever changed the store, and whatever became of the run that did: what counts is that the day is another one.
         let changed = |day: &NaiveDate| {
@@ -136,6 +143,10 @@ impl Night<'_> {
                 failed.push(format!("{date}: {error}"));
             }
         }
+        // A day that could not be made needs its events.
+        if failed.len() == unread {
+            self.prune()?;
+        }
         if failed.is_empty() {
             state.numbers = Some(self.numbers(&done));
         }
@@ -149,29 +160,51 @@ impl Night<'_> {
         }
     }
 
-    /// Reads new lines into the store, and takes old days out of it; returns what could not be read.
+    /// A store that is gone must not be made again unseen: the logs of most days are gone, too, and their results would be made
+    /// of what is left.
+    fn check_store(&self, state: &State) -> Result<(), Error> {
+        let Settings { store, out, .. } = self.settings;
+        if state.done.is_empty() || Store::exists(store)? {
+            return Ok(());
+        }
+        Err(Error::Store(format!(
+            "the store {} is gone, and the results in {} were made of it: is its disk there? Put it back from a backup, or make a \
+             new one with 'loganalyze ingest': days are made again then, of what there is",
+            store.display(),
+            out.display()
+        )))
+    }
+
+    /// Reads new lines into the store; returns what could not be read.
     fn ingest(&mut self, account: &mut Account) -> Result<Vec<String>, Error> {
-        let Settings { inputs, store, options, keep, summary, .. } = self.settings;
-        let plan = ingest::Plan { inputs: inputs.clone(), store: store.clone() };
+        let Settings { inputs, store, options, summary, metrics, .. } = self.settings;
+        let outputs = [("'summary'", summary), ("'metrics'", metrics)].into_iter();
+        let plan = ingest::Plan {
+            inputs: inputs.clone(),
+            store: store.clone(),
+            outputs: outputs.filter_map(|(key, path)| Some((key, path.clone()?))).collect(),
+            see_rejects: "'loganalyze quality INPUT --rejects FILE'",
+        };
         // A store keeps people as they are; what is written of it has them hashed.
-        let options = Common { hash_pii: false, quiet: true, ..options.clone() };
+        let options = Common { hash_pii: false, quiet: true, summary: summary.clone(), ..options.clone() };
         let ingested = ingest(&plan, &options, account)?;
         self.notes.extend(ingested.notes);
         if let Some(path) = summary {
             account.write_summary(path, serde_json::Map::new())?;
         }
-        if let Some(keep) = keep {
-            let mut writer = Writer::existing(store)?;
-            let removed = match first_kept(&writer.store, *keep)? {
-                Some(first) => writer.prune(first)?,
-                None => Vec::new(),
-            };
-            let days: Vec<NaiveDate> = removed.iter().filter_map(|found| found.day.date()).collect();
-            if !days.is_empty() {
-                self.notes.push(format!("{} left the store, as 'keep' says", days::in_words(&days)));
-            }
-        }
         Ok(ingested.failed.iter().map(Error::to_string).collect())
+    }
+
+    /// Takes old days out of the store, once their reports are there.
+    fn prune(&mut self) -> Result<(), Error> {
+        let Some(keep) = self.settings.keep else { return Ok(()) };
+        let mut writer = Writer::existing(&self.settings.store)?;
+        let Some(first) = first_kept(&writer.store, keep)? else { return Ok(()) };
+        let days: Vec<NaiveDate> = writer.prune(first)?.iter().filter_map(|found| found.day.date()).collect();
+        if !days.is_empty() {
+            self.notes.push(format!("{} left the store, as 'keep' says", days::in_words(&days)));
+        }
+        Ok(())
     }
 
     fn day(&mut self, date: NaiveDate, lake: &Lake, state: &mut State, done: &mut Done) -> Result<(), Error> {
