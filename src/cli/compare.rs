@@ -41,8 +41,8 @@ pub fn command(reports: &[Report], file: Option<&QueryFile>, word: Option<&OsStr
         .about("a report over one period beside the one before")
         .override_usage("loganalyze compare REPORT INPUT… [--since TIME --until TIME] [--with PERIOD] [OPTIONS]")
         .after_help(
-            "This period is from --since to before --until. Without --until it ends with the last whole day in the logs; without \
-             --since it has 7 days, or half of the days in the logs if these are few. REPORT may also be a query file of your \
+            "This period is from --since to before --until; --since 7d makes it 7 days long. Without --until it ends with the last \
+             whole day in the logs; without --since it has 7 days, or half of the days in the logs if these are few. REPORT may also be a query file of your \
              own that ends in .sql.\n\
              Days and times of the period before stand beside those of this one that are as far from its beginning. Rows come \
              in the report's order of this period, then those that are only in the one before. --top counts the report's rows, \

@@ -3,6 +3,7 @@
 
 use super::times::{moment, shown, shown_duration};
 use crate::error::Error;
+use crate::report::duration;
 use crate::scan::time::DAY;
 use chrono::Utc;
 use chrono_tz::Tz;
@@ -56,7 +57,7 @@ impl Cut {
 
 /// The periods of a comparison as they were asked for.
 pub struct Asked {
-    since: Option<i64>,
+    since: Option<Beginning>,
     until: Option<i64>,
     with: With,
     /// What the distance of the periods must be a multiple of, microseconds, and what to call that.
@@ -64,6 +65,13 @@ pub struct Asked {
     /// Whether the periods must not share a time.
     apart: bool,
     today: i64,
+}
+
+/// Where a period begins.
+enum Beginning {
+    At(i64),
+    /// So long before its end.
+    Before(i64),
 }
 
 enum With {
@@ -105,8 +113,14 @@ impl Asked {
             let (begin, end) = (shown(range.start), shown(range.end));
             return Err(Error::Usage(format!("--with {begin}..{end} holds no time")));
         }
+        // Two durations are how long ago it began and ended; one alone is how long it is, for its end may be another than now.
+        let long = since.map(duration).filter(|_| until.is_none_or(|until| duration(until).is_err()));
+        let since = match (since, long) {
+            (_, Some(Ok(long))) => Some(Beginning::Before(long)),
+            (since, _) => since.map(|since| moment("--since", since, zone).map(Beginning::At)).transpose()?,
+        };
         Ok(Asked {
-            since: since.map(|since| moment("--since", since, zone)).transpose()?,
+            since,
             until: until.map(|until| moment("--until", until, zone)).transpose()?,
             with,
             grains,
@@ -126,14 +140,16 @@ impl Asked {
         let midnight = |time: i64| time - time.rem_euclid(DAY);
         let behind_last = span.map_or(self.today, |(_, last)| midnight(last) + DAY);
         let end = self.until.unwrap_or(behind_last.min(self.today));
-        let begin = self.since.unwrap_or_else(|| match (&self.with, span) {
-            (With::Range(range), _) => end - (range.end - range.start),
+        let begin = match (&self.since, &self.with, span) {
+            (Some(Beginning::At(begin)), ..) => *begin,
+            (Some(Beginning::Before(long)), ..) => end - long,
+            (None, With::Range(range), _) => end - (range.end - range.start),
             // Logs of a few days are halved.
-            (With::Previous, Some((first, _))) => {
+            (None, With::Previous, Some((first, _))) => {
                 end - ((end - midnight(first)) / DAY / 2).clamp(1, USUAL) * DAY
             }
             _ => end - USUAL * DAY,
-        });
+        };
         if begin >= end {
             let whole =
                 if self.until.is_some() { "" } else { ", the end of the last whole day: name --until" };
@@ -194,6 +210,22 @@ mod tests {
     #[test]
     fn what_is_not_named_is_found_in_the_logs() {
         for (since, until, with, last, this, before) in [
+            (
+                "3d",
+                "",
+                "previous",
+                "2025-03-12T10:00",
+                "2025-03-10 until 2025-03-13",
+                "2025-03-07 until 2025-03-10",
+            ),
+            (
+                "12h",
+                "2025-03-10",
+                "week-ago",
+                "",
+                "2025-03-09T12:00:00 until 2025-03-10",
+                "2025-03-02T12:00:00 until 2025-03-03",
+            ),
             (
                 "2025-03-10",
                 "2025-03-12",

@@ -283,6 +283,25 @@ fn a_parquet_file_names_both_periods() {
 }
 
 #[test]
+fn what_is_said_of_a_period_is_said_of_all_its_events() {
+    let view = |day: u32, hour: u32| {
+        format!("{{\"timestamp\": \"2025-03-{day}T{hour:02}:00:00\", \"event_type\": \"view\"}}\n")
+    };
+    let log: String = (10..12).flat_map(|day| (0..24).map(move |hour| view(day, hour))).collect();
+    let folder = folder_with(&[("user_activity.log", log.as_bytes())]);
+    let period = ["--since", "2025-03-11", "--until", "2025-03-12"];
+    for more in [&[][..], &["--memory-limit", "1kB"]] {
+        for report in ["search-terms", "error-pages", "event-counts"] {
+            let said = run([&["compare", report, text(folder.path())], &period[..], more].concat()).stderr;
+            assert!(
+                said.contains("this period: 2025-03-11") && !said.contains("no events"),
+                "{report}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_query_file_with_a_key_is_compared() {
     let own = "examples/abandoned-carts.sql";
     let period = ["--since", "2025-03-12", "--until", "2025-03-15"];
