@@ -1,6 +1,7 @@
 //! The words of the command line. Reports bring their own subcommands: name, help and columns come from their headers.
 
 use super::account::{Limit, USUAL};
+use super::outputs::path_parser;
 use super::run_file::{self, QueryFile};
 use super::{compare, config, events, funnel_words, ingest, init, nightly, quality, sql, store};
 use crate::config::{MEMORY, ZONE};
@@ -22,7 +23,7 @@ pub struct Common {
     pub inputs: Vec<String>,
 
     /// Read this store in the place of logs: a folder that 'loganalyze ingest' made
-    #[arg(long, value_name = "FOLDER", help_heading = "What to read")]
+    #[arg(long, value_name = "FOLDER", value_parser = path_parser(), help_heading = "What to read")]
     pub store: Option<PathBuf>,
     /// Only events from this time on: 2025-03-10, 2025-03-10T12:00, today, yesterday, or so long ago: 7d, 12h
     #[arg(long, value_name = "TIME", help_heading = "What to read")]
@@ -54,13 +55,13 @@ pub struct Common {
     pub allow_empty: bool,
 
     /// Show only the first N rows; 0 shows all
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = "What to write")]
+    #[arg(long, alias = "limit", value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = "What to write")]
     pub top: Option<usize>,
     /// How to write it; without this, a table on a terminal, the file's ending with -o, else CSV
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(), help_heading = "What to write")]
     pub format: Option<String>,
     /// Write to this file, whole or not at all; of 'report', the folder for its files
-    #[arg(short, long, value_name = "FILE", help_heading = "What to write")]
+    #[arg(short, long, value_name = "FILE", value_parser = path_parser(), help_heading = "What to write")]
     pub output: Option<PathBuf>,
     /// Draw a picture in the table's place: the report's own, or --chart='bar LABEL VALUE' of its columns; also 'line TIME
     /// VALUE', 'line DATE HOUR VALUE', 'heatmap ROW COLUMN VALUE', 'funnel NAME VALUE'
@@ -87,10 +88,10 @@ pub struct Common {
     #[arg(long, conflicts_with = "max_rejects", help_heading = "Trust")]
     pub strict: bool,
     /// Save every rejected line, with file, line, byte and reason, as NDJSON
-    #[arg(long, value_name = "FILE", help_heading = "Trust")]
+    #[arg(long, value_name = "FILE", value_parser = path_parser(), help_heading = "Trust")]
     pub rejects: Option<PathBuf>,
     /// Save the accounting of lines as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Trust")]
+    #[arg(long, value_name = "FILE", value_parser = path_parser(), help_heading = "Trust")]
     pub summary: Option<PathBuf>,
     /// Also take the values of keys that contain this word out of args, form, URLs and messages
     #[arg(long, value_name = "WORD", value_parser = NonEmptyStringValueParser::new(), help_heading = "Trust")]
@@ -124,7 +125,7 @@ pub struct Common {
 }
 
 /// The text, or the default where a variable is set to nothing.
-fn unless_empty(text: &str, default: &str) -> Result<String, std::convert::Infallible> {
+pub(super) fn unless_empty(text: &str, default: &str) -> Result<String, std::convert::Infallible> {
     Ok(if text.is_empty() { default } else { text }.to_owned())
 }
 

@@ -95,7 +95,12 @@ pub fn question(matches: &ArgMatches, options: &Common) -> Result<Question, Erro
         sql += &format!("\nLIMIT {top}");
         count = Some(format!("SELECT COUNT(*) AS n FROM events{condition}"));
     }
-    Ok(Question { count, top, ..Question::of_sql("events", sql) })
+    let types: Vec<&String> = matches.get_many("type").into_iter().flatten().collect();
+    let none = (!types.is_empty()).then(|| {
+        let types: Vec<&str> = types.iter().map(|name| name.as_str()).collect();
+        format!("no event of type {}: 'loganalyze event-counts' lists the types there are", types.join(", "))
+    });
+    Ok(Question { count, none, top, ..Question::of_sql("events", sql) })
 }
 
 fn columns(matches: &ArgMatches) -> Result<Vec<&'static str>, Error> {
@@ -151,7 +156,8 @@ fn equality(filter: &Filter, value: &str) -> Result<String, Error> {
 }
 
 fn checked(condition: &str) -> Result<String, Error> {
-    let prepared = free::prepared_condition(condition);
-    let tried = engine::dry_run(&format!("SELECT timestamp FROM events WHERE ({prepared}\n)"));
-    tried.map(|_| prepared).map_err(|error| Error::Query(format!("--where '{condition}': {error}")))
+    let tried = free::prepared_condition(condition).and_then(|prepared| {
+        engine::dry_run(&format!("SELECT timestamp FROM events WHERE ({prepared}\n)")).map(|_| prepared)
+    });
+    tried.map_err(|error| Error::Query(format!("--where '{condition}': {error}")))
 }

@@ -13,6 +13,9 @@ pub const EXAMPLE: &str =
     " --window 1d --step \"view: event_type = 'view'\" --step \"cart: event_type = 'cart_add'\"";
 
 /// What the options have in common, for the help.
+/// Each of them makes the query longer, which is worked through by recursion.
+const MOST_CONDITIONS: usize = 100;
+
 const MEANING: &str = "\
 Each visitor gets as far as its longest chain: one event a step, each behind the one before, all within the window from \
 the first, the entry. At the same moment the event of the earlier step comes first; one that is only excluded comes last.
@@ -106,10 +109,21 @@ pub fn asked(mut report: Report, matches: &ArgMatches) -> Result<(Report, Funnel
         funnel.lose_after(step)?;
         report = report::find("funnel-lost-after")?;
     }
+    let count = funnel.conditions().count();
+    if count > MOST_CONDITIONS {
+        return Err(Error::Usage(format!(
+            "{count} of --step and --exclude are too many: {MOST_CONDITIONS} at most, and OR makes one of several"
+        )));
+    }
+    let prepare = |(option, condition): (String, &str)| {
+        free::prepared_condition(condition).map_err(|error| Error::Query(format!("{option}: {error}")))
+    };
+    let prepared = funnel.conditions().map(prepare).collect::<Result<Vec<_>, _>>()?;
     let conditions = funnel.steps.iter_mut().map(|step| &mut step.condition);
     conditions
         .chain(&mut funnel.exclude)
-        .for_each(|condition| *condition = free::prepared_condition(condition));
+        .zip(prepared)
+        .for_each(|(condition, prepared)| *condition = prepared);
     if values(matches, "step").is_some() || !funnel.exclude.is_empty() {
         funnel::check(&funnel, &engine::no_events())?;
     }

@@ -12,10 +12,28 @@ use std::path::Path;
 /// others.
 ///
 /// # Errors
-/// `Error::Usage` where there are files too, or nothing that a store can answer.
-pub fn of_store(options: &Common, questions: &mut Vec<Question>) -> Result<Found, Error> {
+/// `Error::Usage` where there are files too, options that a store knows nothing of, or nothing that it can answer.
+pub fn of_store(store: &Store, options: &Common, questions: &mut Vec<Question>) -> Result<Found, Error> {
     if let Some(input) = options.inputs.first() {
         return Err(Error::Usage(format!("name logs such as '{input}' or a store with --store, not both")));
+    }
+    let of_lines = [
+        ("--strict", options.strict),
+        ("--max-rejects", options.max_rejects.is_some()),
+        ("--rejects", options.rejects.is_some()),
+    ];
+    if let Some((option, _)) = of_lines.iter().find(|(_, given)| *given) {
+        return Err(Error::Usage(format!(
+            "{option} is about lines of logs, and a store has none: give it to 'loganalyze ingest'"
+        )));
+    }
+    let kept = &store.manifest.redact;
+    if let Some(word) = options.redact.iter().find(|word| !options.hash_pii && !kept.contains(word)) {
+        return Err(Error::Usage(format!(
+            "--redact {word}: the store {} was made without it, and keeps such values: make another with 'loganalyze ingest \
+             --redact {word}'",
+            store.folder.display()
+        )));
     }
     let not_in_it = |question: &Question| question.is_of_system_logs() || question.is_quality();
     if questions.iter().all(not_in_it) {

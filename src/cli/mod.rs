@@ -37,6 +37,7 @@ mod times;
 
 use crate::engine::polars::quieten;
 use crate::error::Error;
+use clap::error::{ContextKind, ErrorKind};
 use run_file::QueryFile;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -48,7 +49,11 @@ pub fn main() -> ExitCode {
     let outcome = QueryFile::named(&words).and_then(|file| {
         match args::command(&words, file.as_ref())?.try_get_matches_from(&words) {
             Ok(matches) => run::run(&matches, file.as_ref()),
-            Err(error) => {
+            Err(mut error) => {
+                if error.kind() == ErrorKind::UnknownArgument {
+                    // Behind '--' it would be the name of a log.
+                    error.remove(ContextKind::Suggested);
+                }
                 // Help and version are no errors; clap prints each where it belongs.
                 let code = if error.use_stderr() { 2 } else { 0 };
                 _ = error.print();

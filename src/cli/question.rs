@@ -26,6 +26,8 @@ pub struct Question {
     pub sql: String,
     /// SQL that counts the rows that there are, if `sql` gives only the first of them.
     pub count: Option<String>,
+    /// What to say if there are no rows.
+    pub none: Option<String>,
     /// How many rows are shown unless `--top` says otherwise; 0 is all.
     pub top: usize,
     /// The funnel that the SQL is of, if it is one.

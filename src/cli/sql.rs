@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::report;
 use clap::{Arg, ArgMatches, Command};
 use std::io::{Read, stdin};
+use std::path::Path;
 
 /// The words of `sql`.
 pub fn command() -> Command {
@@ -35,12 +36,28 @@ pub fn command() -> Command {
 /// `Error::Read` for a file that cannot be read, `Error::Query` for SQL that cannot be run.
 pub fn questions(matches: &ArgMatches, inputs: &mut Vec<String>) -> Result<Vec<Question>, Error> {
     let query = value(matches, "query").cloned();
-    let Some(file) = value(matches, "file") else { return of_text(&query.unwrap_or_default(), 0) };
+    let Some(file) = value(matches, "file") else {
+        let query = query.unwrap_or_default();
+        return of_text(&query, 0).map_err(|error| unquoted(&query).unwrap_or(error));
+    };
     inputs.splice(0..0, query);
     if file == "-" && inputs.iter().any(|input| input == "-") {
         return Err(Error::Usage("standard input cannot hold both the SQL and a log".into()));
     }
     of_text(&text(file)?, 0).map_err(|error| in_file(file, &error))
+}
+
+/// What to say of a word that was taken for the query.
+fn unquoted(query: &str) -> Option<Error> {
+    if query.is_empty() || query.contains(char::is_whitespace) {
+        return None;
+    }
+    let why = if Path::new(query).exists() {
+        "the query comes before the logs, and a file of SQL behind --file"
+    } else {
+        "the query is this one word: quote all of it"
+    };
+    Some(Error::Usage(format!("'{query}': {why}, as in: loganalyze sql \"SELECT …\" LOGS")))
 }
 
 /// The text of a file of SQL, or with `-` of standard input.

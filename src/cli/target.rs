@@ -64,7 +64,8 @@ impl Target {
             }
             return Ok(Target::at(Place::Titled, format, options.color));
         };
-        if !folder.is_dir() && Format::from_path(folder).is_ok() {
+        let is_page = folder.extension().is_some_and(|ending| ending == "html" || ending == "htm");
+        if !folder.is_dir() && (is_page || Format::from_path(folder).is_ok()) {
             return Err(Error::Usage(format!(
                 "-o {} names a file, but there are several results: name a folder for them",
                 sink::visible(&folder.to_string_lossy())

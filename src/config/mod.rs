@@ -82,7 +82,9 @@ impl Config {
     /// Variables that mean nothing here may be somebody else's: only near names are worth a note.
     fn add_environment(&mut self, environment: &[(String, String)]) -> Result<(), Error> {
         let known: Vec<String> = KEYS.iter().map(variable).collect();
-        for (name, text) in environment.iter().filter(|(name, _)| name.starts_with(keys::PREFIX)) {
+        // A variable that is set to nothing is not set.
+        let is_ours = |name: &str, text: &str| name.starts_with(keys::PREFIX) && !text.is_empty();
+        for (name, text) in environment.iter().filter(|(name, text)| is_ours(name, text)) {
             match KEYS.iter().find(|key| variable(key) == *name) {
                 Some(key) => {
                     let origin = Origin::Environment(name.clone());
@@ -144,9 +146,14 @@ mod tests {
 
     #[test]
     fn variables_that_are_nearly_known_are_noted() {
-        let environment =
-            [("LOGANALYZE_STOER", "x"), ("LOGANALYZE_PYTHON", "y"), ("LOGANALYZE_PII_KEY", "z")];
+        let environment = [
+            ("LOGANALYZE_STOER", "x"),
+            ("LOGANALYZE_PYTHON", "y"),
+            ("LOGANALYZE_PII_KEY", "z"),
+            ("LOGANALYZE_TZ", ""),
+        ];
         let config = load(&[], &environment, &[]);
+        assert_eq!(config.get("tz").unwrap().origin, Origin::Default);
         assert_eq!(config.notes, ["$LOGANALYZE_STOER sets nothing (did you mean $LOGANALYZE_STORE?)"]);
     }
 

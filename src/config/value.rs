@@ -172,6 +172,9 @@ pub(super) fn of_text(key: &Key, text: &str, origin: &Origin, folder: &Path) -> 
         {
             refuse(format!("it is not {}", key.kind.wanted()))
         }
+        Kind::Path if text.starts_with('~') || text.starts_with("$HOME") => {
+            refuse(format!("'{text}': only a shell knows what ~ and $HOME are: write the whole path"))
+        }
         Kind::Path => Ok(Value::Text(placed(text, folder))),
         _ => Ok(Value::Text(text.to_owned())),
     }

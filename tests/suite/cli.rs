@@ -57,6 +57,11 @@ fn a_parquet_file_explains_itself() {
     assert!(value("sql").contains("FROM events"));
     let accounting: serde_json::Value = serde_json::from_str(&value("accounting")).unwrap();
     assert_eq!(accounting["lines"], 2588);
+    // Later, "how long ago" says nothing.
+    stdout(["product-views", "sample_logs", "--since", "36500d", "-o", text(&path)]);
+    let said =
+        format!("{:?}", SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap().metadata());
+    assert!(said.contains(r#"value: Some("19"#) && !said.contains(r#"Some("36500d")"#), "{said}");
 }
 
 #[test]
@@ -174,8 +179,17 @@ fn what_is_wrong_is_said_with_what_was_perhaps_meant() {
         (vec!["funnel", "no logs", "--step", "x: event_typ = 'a'"], 1, "--step 'x: event_typ = 'a'': "),
         (vec!["funnel", "no logs", "--step", "x: event_typ = 'a'"], 1, "did you mean 'event_type'?"),
         (vec!["funnel", "no logs", "--step", "x: user_id"], 1, "--step 'x: user_id'"),
+        (vec!["sql", "SELECT", "page", "FROM", "events", "no logs"], 2, "quote all of it"),
+        (vec!["sql", "sample_logs", "SELECT page FROM events"], 2, "the query comes before the logs"),
+        (vec!["sql", "SELECT page FROM events WHERE page = \"home\"", "no logs"], 1, "single quotes: 'home'"),
+        (vec!["events", "no logs", "--where", "page=/cart"], 1, "Column: 6 (text stands in single quotes)"),
         (vec!["funnel", "no logs", "--exclude", "pagee = '/'"], 1, "--exclude 'pagee = '/'': "),
         (vec!["funnel", "no logs", "--exclude", ""], 1, "--exclude ''"),
+        (
+            [&["funnel", "no logs"][..], &["--exclude", "user_id = 1"].repeat(100)].concat(),
+            2,
+            "too many: 100",
+        ),
         (vec!["funnel", "sample_logs", "--step", "x: CAST(path AS BIGINT) > 1"], 1, "--step 'x: CAST(path"),
         (vec!["funnel", "no logs", "--breakdown", "weekdays"], 2, "--breakdown 'weekdays'"),
         (vec!["funnel", "no logs", "--breakdown", "weekdays"], 2, "did you mean 'weekday'?"),
