@@ -1,5 +1,6 @@
 //! `init`: a configuration that suits a folder, and what runs the job every night. Overwrites nothing.
 
+use super::args::unless_empty;
 use super::outputs::check_folder;
 use super::times;
 use crate::config::{FILE_NAME, ZONE};
@@ -48,6 +49,7 @@ pub fn command() -> Command {
         .value_name("ZONE")
         .default_value(ZONE)
         .env("LOGANALYZE_TZ")
+        .value_parser(|text: &str| unless_empty(text, ZONE))
         .help("The zone of the shop's clock");
     Command::new("init")
         .about("a configuration that suits a folder of logs, and a timer")
@@ -111,12 +113,17 @@ fn inputs(folder: &Path) -> Result<(Vec<String>, String), Error> {
     }
     let Found { activity, system, mut unreadable, .. } =
         find(&[folder.to_string_lossy().into_owned()], Logs::Both)?;
-    if activity.is_empty() && system.is_empty() {
-        let none = "; there are no logs here yet: set 'inputs' to where they are";
-        return unreadable.pop().map_or_else(|| Ok((vec!["logs".into()], none.into())), Err);
+    if activity.is_empty() {
+        let none = match system.len() {
+            0 => "; there are no logs here yet: set 'inputs' to where they are".to_owned(),
+            count => format!(
+                "; there are {count} system logs here, which a store does not keep, and none of user activity yet"
+            ),
+        };
+        return unreadable.pop().map_or_else(|| Ok((vec!["logs".into()], none)), Err);
     }
     let mut folders: BTreeSet<String> = BTreeSet::new();
-    for path in activity.iter().chain(&system).filter_map(|file| file.path.as_ref()) {
+    for path in activity.iter().filter_map(|file| file.path.as_ref()) {
         let inside = path.strip_prefix(folder).unwrap_or(path);
         let parent = inside.parent().map(|parent| parent.to_string_lossy().into_owned()).unwrap_or_default();
         folders.insert(if parent.is_empty() { ".".into() } else { parent });
@@ -126,7 +133,11 @@ fn inputs(folder: &Path) -> Result<(Vec<String>, String), Error> {
         folders.iter().any(|other| one != other && (other == "." || one.starts_with(&format!("{other}/"))))
     };
     let top = folders.iter().filter(|one| !above(one)).cloned().collect();
-    Ok((top, format!("; it reads {} logs of user activity and {} system logs", activity.len(), system.len())))
+    let aside = match system.len() {
+        0 => String::new(),
+        count => format!("; {count} system logs are left aside, for a store does not keep them"),
+    };
+    Ok((top, format!("; it reads {} logs of user activity{aside}", activity.len())))
 }
 
 fn configuration(inputs: &[String], zone: Tz) -> String {
@@ -158,10 +169,17 @@ fn configuration(inputs: &[String], zone: Tz) -> String {
 
 fn create(path: &Path, text: &str) -> Result<(), Error> {
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    match made.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all())) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(path)),
-        done => done.map_err(|source| Error::Write { path: path.to_owned(), source }),
-    }
+    let wrong = |source| Error::Write { path: path.to_owned(), source };
+    let mut file = match made {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(taken(path)),
+        made => made.map_err(wrong)?,
+    };
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    written.map_err(|source| {
+        // Half of it would keep the next try from being made.
+        _ = std::fs::remove_file(path);
+        wrong(source)
+    })
 }
 
 fn taken(path: &Path) -> Error {
@@ -177,14 +195,18 @@ fn crontab(program: &Path, config: &Path, zone: Tz) -> String {
     format!("{} * * *  {}", at.format("%-M %-H"), command.replace('%', "\\%"))
 }
 
-/// The time of the machine's clock when the job is to run, as the offsets of both are now.
+/// The time of the machine's clock when the job is to run: the later one of winter and summer, for the day must be over in both.
 fn at_here(zone: Tz) -> NaiveTime {
     let now = Utc::now();
-    let offset = |seconds: i32| i64::from(seconds);
-    let there = offset(now.with_timezone(&zone).offset().fix().local_minus_utc());
-    let here = offset(now.with_timezone(&Local).offset().local_minus_utc());
+    let ahead = |days: i64| {
+        let then = now + TimeDelta::days(days);
+        let there = then.with_timezone(&zone).offset().fix().local_minus_utc();
+        then.with_timezone(&Local).offset().local_minus_utc() - there
+    };
+    // Half a year is enough for clocks to be put forward and back.
+    let most = (0..27).map(|week| ahead(7 * week)).max().unwrap_or_default();
     let at = NaiveTime::from_hms_opt(AT.0, AT.1, 0).unwrap_or_default();
-    at.overflowing_add_signed(TimeDelta::seconds(here - there)).0
+    at.overflowing_add_signed(TimeDelta::seconds(most.into())).0
 }
 
 fn service(program: &Path, config: &Path) -> String {
