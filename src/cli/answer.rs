@@ -11,7 +11,8 @@ use crate::engine::relation::Relation;
 use crate::engine::seen::Seen;
 use crate::engine::{funnel, incidents, polars as engine};
 use crate::error::Error;
-use crate::report::{Funnel, Report};
+use crate::events::Sessions;
+use crate::report::{Funnel, Report, duration};
 use crate::schema::EVENTS;
 use crate::sink::{self, About};
 use polars::prelude::DataFrame;
@@ -19,8 +20,15 @@ use polars_core::runtime::RAYON;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// A question's rows and what is to be said of them.
-pub type Rows = (DataFrame, Vec<String>);
+/// A question's rows.
+pub struct Rows {
+    /// All, or the first of them.
+    whole: DataFrame,
+    /// How many there are.
+    total: usize,
+    /// What is to be said of them.
+    notes: Vec<String>,
+}
 
 /// What a question's answer is.
 pub struct Answer {
@@ -38,13 +46,13 @@ pub struct Answer {
 /// `Error::Usage` where the chart does not suit them; `Error::Query` if Polars gives out.
 pub fn answer(
     question: &Question,
-    (whole, mut notes): Rows,
+    Rows { whole, total, mut notes }: Rows,
     options: &Common,
     loaded: &Loaded,
-    seconds: f64,
+    account: &Account,
 ) -> Result<Answer, Error> {
     notes.extend(loaded.bots.and_then(|counts| bots_note(options.bots, counts)));
-    let total_rows = total_rows(question, &whole, loaded)?;
+    notes.extend(timeless_note(loaded.timeless));
     // Of a comparison the report's rows are counted, each of which becomes a row a metric.
     let rows_each = question.comparing.as_ref().map_or(1, |comparing| comparing.columns.metrics.len());
     let top = options.top.unwrap_or(question.top);
@@ -53,9 +61,9 @@ pub fn answer(
         chart.check(&shown)?;
     }
     let (name, chart) = (question.name.clone(), question.chart.clone());
-    let metadata = metadata(question, options, loaded, &notes, seconds);
+    let metadata = metadata(question, options, loaded, &notes, account);
     let (key, period, variation) = (key(question), period(question, loaded), variation(question, options));
-    let about = About { name, total_rows, notes, metadata, chart, key, period, variation };
+    let about = About { name, total_rows: total, notes, metadata, chart, key, period, variation };
     Ok(Answer { whole, shown, about })
 }
 
@@ -95,7 +103,15 @@ fn variation(question: &Question, options: &Common) -> Vec<String> {
     let report = question.report.as_ref().filter(|report| !is_usual(report));
     let sql = report.map(|_| question.sql.clone());
     let bots = (options.bots != Bots::Include).then(|| format!("{:?}", options.bots));
-    sql.into_iter().chain(bots).chain(question.allow.iter().map(ToString::to_string)).collect()
+    let gap = duration(&options.gap).ok().filter(|gap| *gap != Sessions::DEFAULT.gap);
+    let gap = gap.map(|gap| format!("--gap {gap}us"));
+    let midnight = options.split_midnight.then(|| "--split-midnight".to_owned());
+    let sessions = gap.into_iter().chain(midnight).filter(|_| question.wanted.has("session_number"));
+    sql.into_iter()
+        .chain(bots)
+        .chain(sessions)
+        .chain(question.allow.iter().map(ToString::to_string))
+        .collect()
 }
 
 /// How many rows there are, shown or not.
@@ -130,8 +146,15 @@ pub fn evaluate_all(asked: &[(&Question, &Loaded)]) -> Result<Vec<Rows>, Error> 
     done.into_values().collect()
 }
 
-/// The result and what is to be said of it.
 fn evaluate(question: &Question, loaded: &Loaded) -> Result<Rows, Error> {
+    let (whole, mut notes) = table(question, loaded)?;
+    notes.extend(question.none.clone().filter(|_| whole.height() == 0));
+    let total = total_rows(question, &whole, loaded)?;
+    Ok(Rows { whole, total, notes })
+}
+
+/// The result and what is to be said of it.
+fn table(question: &Question, loaded: &Loaded) -> Result<(DataFrame, Vec<String>), Error> {
     if question.is_quality() {
         return Ok((loaded.quality.table(&loaded.files)?, Vec::new()));
     }
@@ -187,13 +210,26 @@ fn bots_note(mode: Bots, (bots, all): (u64, u64)) -> Option<String> {
     }
 }
 
+/// What is said of events without a time, if they are too many to be a few bad lines: they are another producer's then.
+pub fn timeless_note((timeless, all): (u64, u64)) -> Option<String> {
+    let number = |count: u64| sink::grouped(&count.to_string());
+    (timeless > 9 && timeless > all / 100).then(|| {
+        format!(
+            "times: {} of {} events have no 'timestamp' that can be read (as 2025-03-10T09:00:00, with or without Z or +09:00): \
+             they are in no day, and the two lines of an action do not find each other",
+            number(timeless),
+            number(all)
+        )
+    })
+}
+
 /// What a Parquet file says about itself.
 fn metadata(
     question: &Question,
     options: &Common,
     loaded: &Loaded,
     notes: &[String],
-    seconds: f64,
+    account: &Account,
 ) -> Vec<(String, String)> {
     let text = |time: Option<i64>| {
         let moment = time.and_then(chrono::DateTime::from_timestamp_micros);
@@ -201,6 +237,11 @@ fn metadata(
     };
     let (first, last) = (loaded.span.map(|span| span.0), loaded.span.map(|span| span.1));
     let pair = |key: &str, value: String| (format!("loganalyze.{key}"), value);
+    // Of several questions, some may be of other logs; a store has no files.
+    let accounting = match account.store {
+        Some(_) => account.json(),
+        None => Account::of(&loaded.files, account.seconds, Vec::new()).json(),
+    };
     let command: Vec<String> = std::env::args().skip(1).collect();
     let mut metadata = vec![
         pair("version", env!("CARGO_PKG_VERSION").into()),
@@ -211,16 +252,13 @@ fn metadata(
         pair("definitions", question.report.as_ref().map(describe::definitions).unwrap_or_default()),
         pair("sql", question.sql.clone()),
         pair("notes", notes.join("\n")),
-        pair("accounting", Account::of(&loaded.files, seconds, Vec::new()).json().to_string()),
+        pair("accounting", accounting.to_string()),
     ];
-    if question.comparing.is_some() {
-        for (name, period) in ["", "before_"].iter().zip(&loaded.ranges) {
-            metadata.push(pair(&format!("{name}since"), times::shown(period.start)));
-            metadata.push(pair(&format!("{name}until"), times::shown(period.end)));
-        }
-    } else {
-        metadata.push(pair("since", options.since.clone().unwrap_or_default()));
-        metadata.push(pair("until", options.until.clone().unwrap_or_default()));
+    let mut period: BTreeMap<String, String> = period(question, loaded).into_iter().collect();
+    // What has no end says so.
+    for name in ["since", "until"] {
+        period.entry(name.into()).or_default();
     }
+    metadata.extend(period.into_iter().map(|(name, moment)| pair(&name, moment)));
     metadata
 }

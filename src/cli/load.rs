@@ -68,6 +68,8 @@ pub struct Loaded {
     pub span: Option<(i64, i64)>,
     /// How many events within the range were by programs, and how many there were; none if nobody asked.
     pub bots: Option<(u64, u64)>,
+    /// How many events have no time, and how many there were, as far as times were read.
+    pub timeless: (u64, u64),
     pub files: Vec<FileScan>,
 }
 
@@ -179,6 +181,8 @@ pub struct Loader<'a> {
     mode: Bots,
     /// How many events were by programs, and how many there were.
     pub bots: Option<(u64, u64)>,
+    /// How many had no time, and how many there were.
+    pub timeless: (u64, u64),
 }
 
 impl<'a> Loader<'a> {
@@ -198,13 +202,14 @@ impl<'a> Loader<'a> {
             span: None,
             mode: options.bots,
             bots: None,
+            timeless: (0, 0),
         }
     }
 
     /// What was loaded, from these files.
     pub fn loaded(self, relation: Relation, files: Vec<FileScan>) -> Loaded {
-        let Loader { ranges, before, quality, span, bots, .. } = self;
-        Loaded { relation, apart: None, ranges, before, quality, span, bots, files }
+        let Loader { ranges, before, quality, span, bots, timeless, .. } = self;
+        Loaded { relation, apart: None, ranges, before, quality, span, bots, timeless, files }
     }
 
     fn whole(
@@ -254,6 +259,10 @@ impl<'a> Loader<'a> {
                 None => seen,
             });
         }
+        let timeless = match events.columns.contains_key("timestamp") {
+            true => (events.times("timestamp").valid.unset() as u64, events.rows as u64),
+            false => (0, 0),
+        };
         let mut span: Option<(i64, i64)> = None;
         if self.plan.span {
             for time in events.times("timestamp").iter().flatten().filter(|time| self.sees(*time)) {
@@ -261,7 +270,7 @@ impl<'a> Loader<'a> {
                 span = Some((first.min(time), last.max(time)));
             }
         }
-        Ok((Kept { events, keep }, Notes { span, bots, before }))
+        Ok((Kept { events, keep }, Notes { span, bots, timeless, before }))
     }
 
     /// The log-ins of these times, if there are any times.
@@ -318,6 +327,8 @@ impl<'a> Loader<'a> {
             let (bots, all) = self.bots.unwrap_or_default();
             self.bots = Some((bots + more_bots, all + more));
         }
+        let ((timeless, all), (more_timeless, more)) = (self.timeless, notes.timeless);
+        self.timeless = (timeless + more_timeless, all + more);
         self.before.extend(notes.before);
     }
 
@@ -372,6 +383,8 @@ pub struct Notes {
     span: Option<(i64, i64)>,
     /// How many were by programs, and how many there were.
     bots: Option<(u64, u64)>,
+    /// How many have no time, and how many there were.
+    timeless: (u64, u64),
     /// The log-ins before the times that are asked for, if they are.
     before: Option<DataFrame>,
 }

@@ -57,6 +57,7 @@ pub fn load(options: &Common, plan: &Plan, account: &mut Account) -> Result<Load
         before: Vec::new(),
         span,
         bots: None,
+        timeless: (0, 0),
         files,
     })
 }

@@ -5,6 +5,7 @@ use crate::scan::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -20,11 +21,22 @@ pub fn watch<T>(files: &[LogFile], wanted: bool, work: impl FnOnce(&Progress) ->
     let total = files.iter().map(|file| file.bytes).sum::<Option<u64>>();
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| show(total, &progress, &done));
-        let result = work(&progress);
-        done.store(true, Ordering::Relaxed);
-        watcher.thread().unpark();
-        result
+        let _ending = Ending { done: &done, watcher: watcher.thread() };
+        work(&progress)
     })
+}
+
+/// Lets the watcher end, however the work ends: nobody would end it behind a panic.
+struct Ending<'a> {
+    done: &'a AtomicBool,
+    watcher: &'a Thread,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.watcher.unpark();
+    }
 }
 
 fn show(total: Option<u64>, progress: &Progress, done: &AtomicBool) {

@@ -54,10 +54,11 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
     let mut options = Common::from_arg_matches(own).map_err(|error| Error::Usage(error.to_string()))?;
     limit_threads(&options)?;
     if name == "ingest" {
-        return ingest::run(&options).map(|()| 0);
+        return ingest::run(&options, own).map(|()| 0);
     }
     if let Some(folder) = &options.store {
-        let is_given = own.value_source("tz") != Some(ValueSource::DefaultValue);
+        // A variable is set for all stores, and each knows its own zone.
+        let is_given = own.value_source("tz") == Some(ValueSource::CommandLine);
         options.tz = zone_of_store(folder, Some(&options.tz).filter(|_| is_given))?;
     }
     let mut questions = questions(name, matches, &mut options, file)?;
@@ -208,13 +209,15 @@ pub fn answers(
     let hull = cut.hull()?;
     let limit = limit(&questions, options)?;
     let mut store = options.store.as_deref().map(Store::open).transpose()?;
-    let mut files = match store {
-        Some(_) => of_store(options, &mut questions)?,
+    let mut files = match &store {
+        Some(store) => of_store(store, options, &mut questions)?,
         None => inputs(options, &mut questions)?,
     };
     let results = |target: &Target| target.files(questions.iter().map(|question| question.name.as_str()));
-    let results = target.map(results).unwrap_or_default();
-    outputs::check(options, results, files.activity.iter().chain(&files.system))?;
+    let results = target.map(results).unwrap_or_default().into_iter().map(|path| ("-o", path));
+    let outputs: Vec<_> = results.chain(outputs::beside(options)).collect();
+    let made = target.filter(|target| target.is_folder()).and(options.output.as_deref());
+    outputs::check(&outputs, made, files.activity.iter().chain(&files.system))?;
     if options.explain {
         questions.iter().for_each(|question| say(explanation(question).trim_end_matches('\n')));
     }
@@ -237,7 +240,7 @@ pub fn answers(
     account.seconds = begin.elapsed().as_secs_f64();
     let mut answers = Vec::new();
     for ((question, loaded), result) in asked(&questions, &loaded).into_iter().zip(results) {
-        answers.push(answer::answer(question, result, options, loaded, account.seconds)?);
+        answers.push(answer::answer(question, result, options, loaded, &account)?);
     }
     let given = questions.into_iter().zip(answers).collect();
     Ok(Answered { given, account, accounting: None, loaded })
@@ -323,7 +326,12 @@ impl Scan<'_> {
             cut,
             queries: questions.iter().map(|question| question.plain_sql()).collect(),
             apart: questions.iter().map(|question| question.takes()).collect(),
-            seen: Seen::by(questions.iter().flat_map(|question| question.queries()), EVENTS.name),
+            seen: if questions.iter().any(|question| question.comparing.is_some()) {
+                // It says of which days there are events, whatever the report looks at.
+                None
+            } else {
+                Seen::by(questions.iter().flat_map(|question| question.queries()), EVENTS.name)
+            },
             allow: &allow,
             sessions: Sessions {
                 gap: report::duration(&options.gap)?,

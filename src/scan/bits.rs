@@ -48,7 +48,12 @@ impl Bits {
 
     /// Whether every bit is set.
     pub fn all(&self) -> bool {
-        self.words.iter().map(|word| word.count_ones() as usize).sum::<usize>() == self.len
+        self.unset() == 0
+    }
+
+    /// How many bits are not set.
+    pub fn unset(&self) -> usize {
+        self.len - self.words.iter().map(|word| word.count_ones() as usize).sum::<usize>()
     }
 
     /// Eight rows a byte, the first in the lowest bit.

@@ -187,6 +187,11 @@ fn a_repeat_replaces_in_elasticsearch() {
         assert!(asked(&[&["funnel"], other].concat()).is_disjoint(&usual), "{other:?}");
     }
     assert_eq!(asked(&["errors", "--slide", "60s"]), asked(&["errors"]));
+    for other in [&["--gap", "20m"][..], &["--split-midnight"]] {
+        assert!(asked(&[&["sessions"], other].concat()).is_disjoint(&asked(&["sessions"])), "{other:?}");
+        assert_eq!(asked(&[&["event-counts"], other].concat()), asked(&["event-counts"]));
+    }
+    assert_eq!(asked(&["sessions", "--gap", "1800s"]), asked(&["sessions"]));
     for (report, option) in [("traffic", "--every"), ("retention", "--every"), ("logins", "--every")] {
         assert!(asked(&[report, option, "1d"]).is_disjoint(&asked(&[report])), "{report}");
     }
