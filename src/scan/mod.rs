@@ -173,8 +173,8 @@ struct Batch {
 /// Scans these files with as many threads as the settings say, each file by as many as are free.
 ///
 /// # Errors
-/// A file that cannot be read, one of them where there are several; no line of a torn file is passed over silently. `Error::Threads` where the system does
-/// not give as many.
+/// A file that cannot be read, one of them where there are several; no line of a torn file is passed over silently.
+/// `Error::Threads` where the system does not give as many.
 pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Result<Scanned, Error> {
     let shared: Vec<Shared> = files
         .iter()

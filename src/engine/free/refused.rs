@@ -103,6 +103,10 @@ impl Visitor for Misread {
             Expr::TypedString(typed) if typed.data_type == DataType::Date && !is_day(&typed.value.value) => {
                 Some(format!("'{expression}' is no day; write it as DATE '2025-03-16'"))
             }
+            // Polars looks at it once, however many rows there are.
+            Expr::Function(Function { filter: Some(filter), .. }) if is_constant(filter) => {
+                Some(format!("'{filter}' is the same for all rows; leave FILTER out"))
+            }
             // Polars takes the constant once, however many rows there are.
             Expr::Function(function) if is_of_constant(function) => Some(format!(
                 "'{expression}' is an aggregate of a constant; COUNT(*) counts rows, and CASE WHEN … makes a value of each"
@@ -274,14 +278,18 @@ fn of_no_date(expression: &Expr) -> String {
 
 fn is_of_constant(function: &Function) -> bool {
     let FunctionArguments::List(arguments) = &function.args else { return false };
-    let queries = arguments.visit(&mut HasQuery).is_break();
-    let parts = Parts::of(arguments);
     let counts = |argument: &FunctionArg| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) => value(argument).is_some(),
         _ => true,
     };
     let counts_rows = is_called(function, "COUNT") && arguments.args.iter().all(counts);
-    is_aggregate(function) && !counts_rows && !queries && parts.columns.is_empty() && !parts.aggregates
+    is_aggregate(function) && !counts_rows && is_constant(arguments)
+}
+
+/// Whether there is nothing in it that could differ from row to row.
+fn is_constant(part: &impl Visit) -> bool {
+    let parts = Parts::of(part);
+    parts.columns.is_empty() && !parts.aggregates && part.visit(&mut HasQuery).is_continue()
 }
 
 /// Breaks off where a query begins.
@@ -334,6 +342,7 @@ mod tests {
                 "give the key another name",
             ),
             ("SELECT page, BOOL_AND(is_bot) AS b FROM events GROUP BY page", "unsupported function"),
+            ("SELECT COUNT(*) FILTER (WHERE 1 < 2) AS n FROM events", "the same for all rows"),
             ("TRUNCATE TABLE events", "only read"),
             ("SELECT DATE_TRUNC('fortnight', timestamp) AS t FROM events", "one of second, minute"),
             ("SELECT DATE_TRUNC('hour', page) AS t FROM events", "a unit and a time"),
@@ -353,6 +362,7 @@ mod tests {
             "SELECT COUNT(1) AS n, COUNT(page) AS p FROM events",
             "SELECT page, QUANTILE_CONT(process_time, 0.5) AS q FROM events GROUP BY page ORDER BY q",
             "SELECT page, COUNT(*) AS n FROM events GROUP BY page HAVING COUNT(*) > 3",
+            "SELECT COUNT(*) FILTER (WHERE event_hour < 2) AS n FROM events",
             "SELECT LOWER(page) AS page FROM events ORDER BY page",
             "SELECT DATE_TRUNC('Month', event_date) AS m, COUNT(*) AS n FROM events GROUP BY m ORDER BY m",
             "SELECT page AS page, quantity AS q FROM events ORDER BY LOWER(page), q + 1",
