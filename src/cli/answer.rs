@@ -63,7 +63,8 @@ pub fn answer(
     let (name, chart) = (question.name.clone(), question.chart.clone());
     let metadata = metadata(question, options, loaded, &notes, account);
     let (key, period, variation) = (key(question), period(question, loaded), variation(question, options));
-    let about = About { name, total_rows: total, notes, metadata, chart, key, period, variation };
+    let about =
+        About { name, total_rows: total, notes, metadata, chart, prose: false, key, period, variation };
     Ok(Answer { whole, shown, about })
 }
 

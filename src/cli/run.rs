@@ -93,7 +93,7 @@ pub fn run(matches: &ArgMatches, file: Option<&QueryFile>) -> Result<u8, Error> 
 fn show_schema(matches: &ArgMatches) -> Result<u8, Error> {
     let table = describe::schema_table()?;
     let target = Target::of_one(value(matches, "format").map(String::as_str), None, When::Auto)?;
-    let about = About { name: "schema".into(), total_rows: table.height(), ..About::default() };
+    let about = About { name: "schema".into(), total_rows: table.height(), prose: true, ..About::default() };
     target.write(&table, &about, "")?;
     Ok(0)
 }

@@ -124,6 +124,8 @@ pub struct About {
     pub metadata: Vec<(String, String)>,
     /// How it is drawn.
     pub chart: Option<Chart>,
+    /// Whether its texts are sentences, of which nothing is cut off.
+    pub prose: bool,
     /// The columns that tell its rows apart, if it is known.
     pub key: Vec<String>,
     /// What times it is about: names such as `since`, and moments.

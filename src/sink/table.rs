@@ -1,4 +1,4 @@
-//! A table for a terminal: one line a row, a line under the header, cut to the terminal's width.
+//! A table for a terminal: one line a row (unless its texts are sentences), a line under the header, cut to the terminal's width.
 
 use std::io::{self, Write};
 
@@ -26,11 +26,11 @@ const LOOK: TableStyle = TableStyle::new().header_separator(LineStyle::none().fi
 pub fn write(frame: &DataFrame, about: &About, style: &Style, out: &mut impl Write) -> io::Result<()> {
     let mut lines = Vec::new();
     if frame.width() > 0 {
-        let mut table = table(frame, style, &[])?;
+        let mut table = table(frame, about, style, &[])?;
         if let Some(width) = style.width {
             let fitted = fit(&table, width);
-            if fitted.is_cut {
-                table = self::table(frame, style, &fitted.widths)?;
+            if fitted.is_cut && !about.prose {
+                table = self::table(frame, about, style, &fitted.widths)?;
             }
             table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
             lines.extend(fitted.hide(&mut table));
@@ -47,7 +47,7 @@ pub fn write(frame: &DataFrame, about: &About, style: &Style, out: &mut impl Wri
 }
 
 /// The table, the texts of each column no wider than that, as far as there are widths.
-fn table(frame: &DataFrame, style: &Style, widths: &[u16]) -> io::Result<Table> {
+fn table(frame: &DataFrame, about: &About, style: &Style, widths: &[u16]) -> io::Result<Table> {
     let widest = |at: usize| widths.get(at).copied().unwrap_or(WIDEST);
     let mut columns = columns(frame).map_err(io::Error::other)?;
     let mut table = Table::new();
@@ -58,13 +58,14 @@ fn table(frame: &DataFrame, style: &Style, widths: &[u16]) -> io::Result<Table> 
     }
     let header = columns.iter().enumerate();
     let header = header.map(|(at, column)| cell(&column.name, widest(at), column.right, Attribute::Bold));
-    table.set_header(line(header));
+    table.set_header(line(header, false));
     for _ in 0..frame.height() {
         let cells = columns.iter_mut().enumerate().map(|(at, column)| match column.next().flatten() {
+            Some(text) if about.prose => cell(&text, WIDEST, column.right, None).set_delimiter(' '),
             Some(text) => cell(&text, widest(at), column.right, None),
             None => cell("–", WIDEST, column.right, Attribute::Dim),
         });
-        table.add_row(line(cells));
+        table.add_row(line(cells, about.prose));
     }
     let last = columns.len() - 1;
     for (index, (column, of)) in table.column_iter_mut().zip(&columns).enumerate() {
@@ -86,9 +87,11 @@ fn cell(text: &str, widest: u16, right: bool, attribute: impl Into<Option<Attrib
     }
 }
 
-fn line(cells: impl Iterator<Item = comfy_table::Cell>) -> Row {
+fn line(cells: impl Iterator<Item = comfy_table::Cell>, prose: bool) -> Row {
     let mut row = Row::from(cells.collect::<Vec<_>>());
-    row.max_height(1);
+    if !prose {
+        row.max_height(1);
+    }
     row
 }
 
@@ -242,6 +245,26 @@ a b c d …s t u v  x                    5
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "\u{1b}[1ma\u{1b}[0m\n─\nx\n\u{1b}[2m–\u{1b}[0m\n2 rows\n"
+        );
+    }
+
+    #[test]
+    fn sentences_go_on_in_further_lines() {
+        let frame =
+            df!("column" => ["page"], "meaning" => ["the page that was asked for, with {id} for a number"]);
+        let (frame, style) = (frame.unwrap(), Style { width: Some(40), ..Style::default() });
+        let (about, mut out) = (About { prose: true, total_rows: 1, ..About::default() }, Vec::new());
+        write(&frame, &about, &style, &mut out).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert_eq!(
+            shown,
+            "\
+column  meaning
+────────────────────────────────────
+page    the page that was asked for,
+        with {id} for a number
+1 row
+"
         );
     }
 
