@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 mod categories;
+mod caught;
 pub mod comparison;
 pub mod free;
 mod functions;

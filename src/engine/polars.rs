@@ -3,6 +3,7 @@
 
 use super::aggregate::{self, Answer, Answered};
 use super::categories::categories;
+use super::caught::caught;
 use super::functions::context;
 use super::relation::Relation;
 use super::stages::{self, Staged};
@@ -140,7 +141,7 @@ pub fn dry_run(sql: &str) -> Result<DataFrame, Error> {
     let named = relation_of(sql)?;
     let columns = named.columns.iter().map(|column| Field::new(column.name.into(), data_type(column.kind)));
     let rows = DataFrame::empty_with_schema(&Schema::from_iter(columns));
-    let schema = plan(sql, named, rows.lazy(), &[]).and_then(|mut plan| plan.collect_schema());
+    let schema = caught(|| plan(sql, named, rows.lazy(), &[])?.collect_schema());
     schema.map(|schema| DataFrame::empty_with_schema(&schema)).map_err(|error| explain(&error, named))
 }
 

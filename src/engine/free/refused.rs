@@ -344,6 +344,7 @@ mod tests {
             ("SELECT page, BOOL_AND(is_bot) AS b FROM events GROUP BY page", "unsupported function"),
             ("SELECT COUNT(*) FILTER (WHERE 1 < 2) AS n FROM events", "the same for all rows"),
             ("TRUNCATE TABLE events", "only read"),
+            ("SELECT COLUMNS('(') FROM events", "Polars gave out"),
             ("SELECT DATE_TRUNC('fortnight', timestamp) AS t FROM events", "one of second, minute"),
             ("SELECT DATE_TRUNC('hour', page) AS t FROM events", "a unit and a time"),
             ("SELECT -quantity AS quantity FROM events ORDER BY quantity + 0", "both a column and"),
