@@ -9,7 +9,7 @@
 -- viewers: distinct visitors who saw a product; the order of steps, which funnel minds, is of no account here and in the next three
 -- cart_visitors: distinct visitors who put a product into the cart
 -- checkout_visitors: distinct visitors who saw the checkout page
--- purchasers: distinct visitors who bought
+-- purchasers: distinct visitors who bought: who saw the confirmation page of an order (status 200), or have an event purchase
 -- purchases: orders, each once, on the day its confirmation page was first shown in the period; or events purchase, where there are more of these
 -- view_rate: viewers / visitors
 -- cart_rate: cart_visitors / visitors

@@ -11,7 +11,7 @@
 -- visitors: distinct visitors of these sessions
 -- page_views: pages that were shown in these sessions
 -- pages_per_session: page_views / sessions
--- purchase_sessions: sessions in which something was bought
+-- purchase_sessions: sessions in which something was bought: a confirmation page of an order (status 200), or an event purchase
 -- conversion: purchase_sessions / sessions
 WITH hosts AS (
   SELECT referrer_host, COUNT(*) AS requests

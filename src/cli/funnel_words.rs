@@ -12,10 +12,10 @@ use polars::prelude::{ChunkAgg, DataFrame};
 pub const EXAMPLE: &str =
     " --window 1d --step \"view: event_type = 'view'\" --step \"cart: event_type = 'cart_add'\"";
 
-/// What the options have in common, for the help.
 /// Each of them makes the query longer, which is worked through by recursion.
 const MOST_CONDITIONS: usize = 100;
 
+/// What the options have in common, for the help.
 const MEANING: &str = "\
 Each visitor gets as far as its longest chain: one event a step, each behind the one before, all within the window from \
 the first, the entry. At the same moment the event of the earlier step comes first; one that is only excluded comes last.
@@ -29,7 +29,9 @@ pub fn add(command: Command) -> Command {
     let option = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
-    command.after_help(format!("{MEANING}\n\n{columns}")).args([
+    let step = |step: Step| format!("\n  {}: {}", step.name, step.condition);
+    let steps: String = Funnel::default().steps.into_iter().map(step).collect();
+    command.after_help(format!("{MEANING}\n\nWithout --step:{steps}\n\n{columns}")).args([
         option(
             "step",
             "NAME: CONDITION",
