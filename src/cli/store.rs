@@ -41,7 +41,7 @@ pub fn command() -> Command {
         .long("user")
         .value_name("ID")
         .action(ArgAction::Append)
-        .value_parser(value_parser!(i64))
+        .value_parser(|text: &str| text.parse::<i64>().map_err(|_| "a user is a number, as user_id has it"))
         .help("This user's events, and what the user's visitors did before they logged in; may be repeated");
     let visitor = Arg::new("visitor")
         .long("visitor")

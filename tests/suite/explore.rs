@@ -141,6 +141,36 @@ fn the_same_moment_and_no_moment_have_an_order() {
 }
 
 #[test]
+fn what_there_is_none_of_is_told() {
+    let said = |words: &[&str]| {
+        let output = run(words);
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        output.stdout + &output.stderr
+    };
+    let note = "no event of type purchase, order: 'loganalyze event-counts' lists the types there are";
+    assert!(said(&["events", "sample_logs", "--type", "purchase,order"]).contains(note));
+    for type_ in ["view", "view,purchase"] {
+        assert!(!said(&["events", "sample_logs", "--type", type_]).contains("no event of type"));
+    }
+    let lines = |count: usize| "{\"event_type\": \"view\", \"timestamp\": 1741570000}\n".repeat(count);
+    for (count, told) in [(9, false), (12, true)] {
+        let folder = folder_with(&[("user_activity.log", lines(count).as_bytes())]);
+        let lake = folder.path().join("lake");
+        for words in [
+            vec!["hourly-activity", text(folder.path())],
+            vec!["ingest", text(folder.path()), "--store", text(&lake)],
+        ] {
+            let said = said(&words);
+            assert_eq!(
+                said.contains("times: 12 of 12 events have no 'timestamp'"),
+                told,
+                "{words:?}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
 fn only_columns_that_are_asked_for_are_read() {
     let header = |columns: &str| {
         let csv = stdout(["events", "sample_logs", "--columns", columns, "--format", "csv", "--top", "1"]);
