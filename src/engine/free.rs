@@ -39,10 +39,9 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
     // Polars says best why it is no SQL.
     let Some(mut statements) = parsed(sql) else { return dry_run(sql).map(|_| sql.to_owned()) };
     relation_of(sql)?;
-    if let Some(why) = statements.iter().find_map(too_deep) {
-        return Err(refused(&why));
-    }
-    if let Some(why) = taken_name(&statements).or_else(|| statements.iter().find_map(refusal)) {
+    let too_much = statements.iter().find_map(too_deep);
+    let why = too_much.or_else(|| taken_name(&statements)).or_else(|| statements.iter().find_map(refusal));
+    if let Some(why) = why {
         return Err(refused(&why));
     }
     if let Some(why) = statements.iter().find_map(ungrouped) {
@@ -57,8 +56,8 @@ pub fn prepared(sql: &str) -> Result<String, Error> {
     if let Some(Statement::Query(query)) = statements.last()
         && let Some(order) = nameless_order(query)
     {
-        return Err(Error::Query(format!(
-            "the SQL cannot be run: ORDER BY {order} needs a name: add {order} AS n to what is selected, and order by n"
+        return Err(refused(&format!(
+            "ORDER BY {order} needs a name: add {order} AS n to what is selected, and order by n"
         )));
     }
     let meant = make_meant(&mut statements);
@@ -85,8 +84,8 @@ fn without_lists(sql: &str, result: &DataFrame) -> Result<(), Error> {
     let is_list = |column: &&Column| matches!(column.dtype(), DataType::List(_));
     match result.columns().iter().find(is_list).filter(|_| !sql.to_uppercase().contains("ARRAY")) {
         None => Ok(()),
-        Some(column) => Err(Error::Query(format!(
-            "the SQL cannot be run: '{}' would be a list in each group; group by all of it, or take one of its values, as with \
+        Some(column) => Err(refused(&format!(
+            "'{}' would be a list in each group; group by all of it, or take one of its values, as with \
              MIN",
             column.name()
         ))),

@@ -27,7 +27,7 @@ impl FunctionRegistry for Functions {
     }
 
     fn contains(&self, name: &str) -> bool {
-        ["make_timestamp", "date_trunc"].contains(&name)
+        self.get_udf(name).is_ok_and(|function| function.is_some())
     }
 }
 

@@ -37,8 +37,9 @@ pub fn is_boolean(expression: &Expr) -> bool {
         Expr::Nested(inner) => is_boolean(inner),
         Expr::BinaryOp { op, .. } => matches!(op, And | Or | Eq | NotEq | Lt | LtEq | Gt | GtEq),
         Expr::UnaryOp { op, .. } => *op == UnaryOperator::Not,
-        Expr::Identifier(name) => is_boolean_column(&name.value),
-        Expr::CompoundIdentifier(names) => names.last().is_some_and(|name| is_boolean_column(&name.value)),
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
+            column(expression).is_some_and(|column| column.kind == Type::Boolean)
+        }
         Expr::IsNull(_)
         | Expr::IsNotNull(_)
         | Expr::IsTrue(_)
@@ -54,8 +55,18 @@ pub fn is_boolean(expression: &Expr) -> bool {
     }
 }
 
-fn is_boolean_column(name: &str) -> bool {
-    schema::column(name).is_some_and(|column| column.kind == Type::Boolean)
+/// The name of the column that an expression is, if it is one.
+pub fn name(expression: &Expr) -> Option<&str> {
+    match expression {
+        Expr::Identifier(name) => Some(&name.value),
+        Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.as_str()),
+        _ => None,
+    }
+}
+
+/// The column of events that an expression is called as, if it is.
+pub fn column(expression: &Expr) -> Option<&'static schema::Column> {
+    schema::column(name(expression)?)
 }
 
 /// Whether an expression is made of nothing but numbers that are written out.

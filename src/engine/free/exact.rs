@@ -1,7 +1,7 @@
 //! Whole numbers of 64 bits wherever SQL reckons with them: Polars counts in 32 unsigned bits, and takes hours in 8, so that a
 //! difference of counts wraps around where it is negative. Knows nothing of what the numbers are about.
 
-use super::parts::Parts;
+use super::parts::{Parts, is_one_of};
 use crate::engine::syntax::{is_boolean, is_number};
 use sqlparser::ast::{
     CastKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
@@ -136,11 +136,6 @@ fn of_arguments(function: &mut Function) -> impl Iterator<Item = &mut Expr> {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) => Some(argument),
         _ => None,
     })
-}
-
-fn is_one_of(function: &Function, names: &[&str]) -> bool {
-    let name = function.name.to_string();
-    names.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Whether it gives the seconds since 1970, which have fractions.

@@ -1,9 +1,9 @@
 //! What stands beside aggregates and is none: Polars makes lists of it, or counts a window within each group. Knows nothing of
 //! what is there to be asked.
 
-use super::parts::{Parts, has_aggregate};
-use crate::engine::syntax::value;
-use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Value, Visit, Visitor};
+use super::parts::{Parts, has_aggregate, is_one_of};
+use crate::engine::syntax::{self, value};
+use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Value, Visitor, visit_expressions};
 use std::ops::ControlFlow;
 
 /// Finds a window or a column beside aggregates.
@@ -60,39 +60,22 @@ fn refusal(select: &Select) -> Option<String> {
 /// Why a quantile is not taken, if it is of a column that the groups are made of: Polars takes it of the groups, not of their rows.
 fn quantile_of_key(select: &Select, keys: &[Expr]) -> Option<String> {
     let of_keys: Vec<Expr> = keys.iter().flat_map(|key| Parts::of(key).columns).collect();
-    let mut quantiles = Quantiles { of: &of_keys, found: None };
-    _ = select.projection.visit(&mut quantiles);
-    _ = select.having.visit(&mut quantiles);
-    let found = quantiles.found?;
+    let is_of_key = |column: &Expr| of_keys.iter().any(|key| name(key) == name(column));
+    let look = |expression: &Expr| match expression {
+        Expr::Function(function)
+            if is_one_of(function, &["QUANTILE_CONT", "QUANTILE_DISC"])
+                && Parts::of(&function.args).columns.iter().any(is_of_key) =>
+        {
+            ControlFlow::Break(expression.to_string())
+        }
+        _ => ControlFlow::Continue(()),
+    };
+    let found = visit_expressions(&select.projection, look).break_value();
+    let found = found.or_else(|| visit_expressions(&select.having, look).break_value())?;
     Some(format!(
         "'{found}' beside GROUP BY of the same column would be that of the groups; give the key another name first: WITH a AS \
          (SELECT …, … AS k FROM …) SELECT k, … FROM a GROUP BY k"
     ))
-}
-
-struct Quantiles<'a> {
-    of: &'a [Expr],
-    found: Option<String>,
-}
-
-impl Visitor for Quantiles<'_> {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-        if let Expr::Function(function) = expression
-            && ["QUANTILE_CONT", "QUANTILE_DISC"]
-                .iter()
-                .any(|name| function.name.to_string().eq_ignore_ascii_case(name))
-            && Parts::of(&function.args)
-                .columns
-                .iter()
-                .any(|column| self.of.iter().any(|of| name(of) == name(column)))
-        {
-            self.found = Some(expression.to_string());
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
 }
 
 /// Why this item, which stands at this place, is not run, if it is not.
@@ -164,9 +147,7 @@ fn is_key(column: &Expr, items: &[SelectItem], keys: &[Expr]) -> bool {
 fn name(expression: &Expr) -> Option<&str> {
     match expression {
         Expr::Nested(inner) => name(inner),
-        Expr::Identifier(name) => Some(name.value.as_str()),
-        Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.as_str()),
-        _ => None,
+        expression => syntax::name(expression),
     }
 }
 

@@ -1,49 +1,36 @@
 //! What Polars answers otherwise than other engines, written so that it answers the same. Knows nothing of what is there to be
 //! asked.
 
+use super::parts::{arguments, is_one_of, plain};
 use crate::engine::syntax::{self, value};
-use crate::schema::{self, Type};
-use sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
-    VisitMut, VisitorMut,
-};
+use crate::schema::Type;
+use sqlparser::ast::{BinaryOperator, DataType, Expr, Value, VisitMut, visit_expressions_mut};
 use std::ops::ControlFlow;
 
 /// Writes it differently; whether there was any.
 pub fn make_meant(part: &mut impl VisitMut) -> bool {
-    let mut meant = Meant { any: false };
-    _ = part.visit(&mut meant);
-    meant.any
-}
-
-struct Meant {
-    any: bool,
-}
-
-impl VisitorMut for Meant {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+    let mut any = false;
+    _ = visit_expressions_mut(part, |expression| {
         if let Some(changed) = differently(expression).and_then(|text| syntax::expression(&text)) {
             *expression = changed;
-            self.any = true;
+            any = true;
         }
-        ControlFlow::Continue(())
-    }
+        ControlFlow::<()>::Continue(())
+    });
+    any
 }
 
 fn differently(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Function(function) => {
-            match (function.name.to_string().to_uppercase().as_str(), arguments(function)?.as_slice()) {
-                // Of a shorter text it would take less than there is.
-                ("RIGHT", [text, count]) if matches!(value(count), Some(Value::Number(..))) => {
-                    Some(format!("REVERSE(LEFT(REVERSE({text}), {count}))"))
-                }
-                // Nothing would be nowhere.
-                ("STRPOS", [text, part]) => Some(unless_null(expression, text, part)),
-                _ => None,
+            let [text, other] = arguments(function) else { return None };
+            let (text, other) = (plain(text)?, plain(other)?);
+            // Of a shorter text it would take less than there is.
+            if is_one_of(function, &["RIGHT"]) && matches!(value(other), Some(Value::Number(..))) {
+                return Some(format!("REVERSE(LEFT(REVERSE({text}), {other}))"));
             }
+            // Nothing would be nowhere.
+            is_one_of(function, &["STRPOS"]).then(|| unless_null(expression, text, other))
         }
         Expr::Position { expr, r#in } => Some(unless_null(expression, r#in, expr)),
         // A day and some hours would be that day.
@@ -66,27 +53,13 @@ fn unless_null(position: &Expr, text: &Expr, part: &Expr) -> String {
     format!("CASE WHEN ({text}) IS NOT NULL AND ({part}) IS NOT NULL THEN CAST({position} AS BIGINT) END")
 }
 
-/// The arguments, if they are nothing else.
-fn arguments(function: &Function) -> Option<Vec<&Expr>> {
-    let FunctionArguments::List(list) = &function.args else { return None };
-    let mut arguments = Vec::new();
-    for argument in &list.args {
-        let FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) = argument else { return None };
-        arguments.push(argument);
-    }
-    Some(arguments)
-}
-
 /// Whether an expression is a day by its form, or as a column.
 fn is_date(expression: &Expr) -> bool {
-    let is_column = |name: &str| schema::column(name).is_some_and(|column| column.kind == Type::Date);
     match expression {
         Expr::Nested(inner) => is_date(inner),
-        Expr::Identifier(name) => is_column(&name.value),
-        Expr::CompoundIdentifier(names) => names.last().is_some_and(|name| is_column(&name.value)),
         Expr::TypedString(typed) => typed.data_type == DataType::Date,
         Expr::Cast { data_type, .. } => *data_type == DataType::Date,
-        _ => false,
+        expression => syntax::column(expression).is_some_and(|column| column.kind == Type::Date),
     }
 }
 

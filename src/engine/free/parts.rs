@@ -1,6 +1,8 @@
 //! What an expression is made of: aggregates, windows, and the columns that are in none of them.
 
-use sqlparser::ast::{Expr, Function, Query, Visit, Visitor};
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Visit, Visitor,
+};
 use std::ops::ControlFlow;
 
 /// What is in a part of a `SELECT`, except for what is in the queries inside it.
@@ -104,5 +106,26 @@ const AGGREGATES: [&str; 25] = [
 ];
 
 pub fn is_aggregate(function: &Function) -> bool {
-    AGGREGATES.contains(&function.name.to_string().to_uppercase().as_str())
+    is_one_of(function, &AGGREGATES)
+}
+
+/// Whether a function has one of these names, however it is written.
+pub fn is_one_of(function: &Function, names: &[&str]) -> bool {
+    let name = function.name.to_string();
+    names.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+pub fn arguments(function: &Function) -> &[FunctionArg] {
+    match &function.args {
+        FunctionArguments::List(list) => &list.args,
+        _ => &[],
+    }
+}
+
+/// An argument's expression, if it is nothing else.
+pub fn plain(argument: &FunctionArg) -> Option<&Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression),
+        _ => None,
+    }
 }

@@ -3,15 +3,14 @@
 
 use super::groups::Groups;
 use super::joins::Joins;
-use super::parts::{Parts, has_aggregate, is_aggregate};
+use super::parts::{Parts, arguments, has_aggregate, is_aggregate, is_one_of, plain};
 use super::windows;
 use crate::engine::functions::UNITS;
-use crate::engine::syntax::{is_number, text, value};
-use crate::schema::{self, Type};
+use crate::engine::syntax::{column, is_number, text, value};
+use crate::schema::Type;
 use sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    Interval, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, UnaryOperator, Value,
-    Visit, Visitor,
+    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArguments, GroupByExpr, Interval, OrderBy,
+    OrderByKind, Query, Select, SelectItem, SetExpr, Statement, UnaryOperator, Value, Visit, Visitor,
 };
 use std::ops::ControlFlow;
 
@@ -66,36 +65,7 @@ impl Visitor for Misread {
                 Some(of_no_date(expression))
             }
             Expr::Exists { .. } => Some("EXISTS is not known; write IN (SELECT …), or a JOIN".into()),
-            // Polars takes the group's own value for the window, and calls lists of them a value.
-            Expr::Function(function) if function.over.is_some() && has_aggregate(&function.args) => {
-                Some(format!(
-                    "'{expression}' is a window over an aggregate; give the groups a name first: WITH groups AS (SELECT …, \
-                     COUNT(*) AS n FROM … GROUP BY …) SELECT …, SUM(n) OVER () FROM groups"
-                ))
-            }
-            Expr::Function(function) if windows::refusal(function).is_some() => windows::refusal(function),
-            Expr::Function(function) if is_aggregate(function) && has_aggregate(&function.args) => {
-                Some(format!(
-                    "'{expression}' is an aggregate of an aggregate; make the groups first: WITH groups AS (SELECT …, COUNT(*) AS n \
-                 FROM … GROUP BY …) SELECT MAX(n) FROM groups"
-                ))
-            }
-            // Polars takes the base for the number.
-            Expr::Function(function) if is_called(function, "LOG") && arguments(function) == 2 => {
-                Some(format!(
-                    "'{expression}' would take its arguments the other way round; write LN(number) / LN(base)"
-                ))
-            }
-            Expr::Function(function) if is_called(function, "DATE_TRUNC") && !has_unit(function) => {
-                Some(format!(
-                    "'{expression}' needs a unit in quotes, one of {}, and a time, as date_trunc('hour', timestamp)",
-                    UNITS.join(", ")
-                ))
-            }
-            // Polars ends with a panic.
-            Expr::Function(function) if needs_arguments(function) && arguments(function) == 0 => {
-                Some(format!("'{expression}' needs something to take"))
-            }
+            Expr::Function(function) => of_function(function),
             Expr::Interval(interval) if !is_plain(interval) => Some(format!(
                 "'{expression}' is not read; write whole numbers and units, as INTERVAL '90 minutes' or INTERVAL '1 day 12 hours'"
             )),
@@ -103,14 +73,6 @@ impl Visitor for Misread {
             Expr::TypedString(typed) if typed.data_type == DataType::Date && !is_day(&typed.value.value) => {
                 Some(format!("'{expression}' is no day; write it as DATE '2025-03-16'"))
             }
-            // Polars looks at it once, however many rows there are.
-            Expr::Function(Function { filter: Some(filter), .. }) if is_constant(filter) => {
-                Some(format!("'{filter}' is the same for all rows; leave FILTER out"))
-            }
-            // Polars takes the constant once, however many rows there are.
-            Expr::Function(function) if is_of_constant(function) => Some(format!(
-                "'{expression}' is an aggregate of a constant; COUNT(*) counts rows, and CASE WHEN … makes a value of each"
-            )),
             // Polars counts such places in another way than other engines do.
             Expr::Substring { expr, substring_from: Some(from), .. } if is_before_one(from) => Some(format!(
                 "'{expression}' begins before the first character, which is 1; RIGHT({expr}, n) gives the last ones"
@@ -202,30 +164,55 @@ fn is_mixed(body: &SetExpr) -> bool {
     differs(left) || differs(right) || is_mixed(left) || is_mixed(right)
 }
 
-fn is_called(function: &Function, name: &str) -> bool {
-    function.name.to_string().eq_ignore_ascii_case(name)
+/// Why this function is not called, if it is not.
+fn of_function(function: &Function) -> Option<String> {
+    // Polars takes the group's own value for the window, and calls lists of them a value.
+    if function.over.is_some() && has_aggregate(&function.args) {
+        return Some(format!(
+            "'{function}' is a window over an aggregate; give the groups a name first: WITH groups AS (SELECT …, \
+             COUNT(*) AS n FROM … GROUP BY …) SELECT …, SUM(n) OVER () FROM groups"
+        ));
+    }
+    if let Some(why) = windows::refusal(function) {
+        return Some(why);
+    }
+    if is_aggregate(function) && has_aggregate(&function.args) {
+        return Some(format!(
+            "'{function}' is an aggregate of an aggregate; make the groups first: WITH groups AS (SELECT …, COUNT(*) AS n \
+             FROM … GROUP BY …) SELECT MAX(n) FROM groups"
+        ));
+    }
+    // Polars takes the base for the number.
+    if is_one_of(function, &["LOG"]) && arguments(function).len() == 2 {
+        return Some(format!(
+            "'{function}' would take its arguments the other way round; write LN(number) / LN(base)"
+        ));
+    }
+    if is_one_of(function, &["DATE_TRUNC"]) && !has_unit(function) {
+        return Some(format!(
+            "'{function}' needs a unit in quotes, one of {}, and a time, as date_trunc('hour', timestamp)",
+            UNITS.join(", ")
+        ));
+    }
+    if is_one_of(function, &TAKERS) && arguments(function).is_empty() {
+        return Some(format!("'{function}' needs something to take"));
+    }
+    // Polars looks at it once, however many rows there are; so it does at a constant.
+    if let Some(filter) = function.filter.as_deref().filter(|filter| is_constant(*filter)) {
+        return Some(format!("'{filter}' is the same for all rows; leave FILTER out"));
+    }
+    is_of_constant(function).then(|| {
+        format!("'{function}' is an aggregate of a constant; COUNT(*) counts rows, and CASE WHEN … makes a value of each")
+    })
 }
 
-fn needs_arguments(function: &Function) -> bool {
-    ["GREATEST", "LEAST", "COALESCE", "MAKE_TIMESTAMP"].iter().any(|name| is_called(function, name))
-}
+/// What Polars ends with a panic for, where it has nothing to take.
+const TAKERS: [&str; 4] = ["GREATEST", "LEAST", "COALESCE", "MAKE_TIMESTAMP"];
 
 /// Whether the first argument is a unit of time.
 fn has_unit(function: &Function) -> bool {
-    let FunctionArguments::List(list) = &function.args else { return false };
-    match list.args.first() {
-        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(unit))) => {
-            text(unit).is_some_and(|unit| UNITS.contains(&unit.to_lowercase().as_str()))
-        }
-        _ => false,
-    }
-}
-
-fn arguments(function: &Function) -> usize {
-    match &function.args {
-        FunctionArguments::List(list) => list.args.len(),
-        _ => 0,
-    }
+    let unit = arguments(function).first().and_then(plain).and_then(text);
+    unit.is_some_and(|unit| UNITS.contains(&unit.to_lowercase().as_str()))
 }
 
 /// Whether an interval is made of whole numbers, not too large ones, and units.
@@ -263,13 +250,7 @@ fn is_comparison(op: &BinaryOperator) -> bool {
 
 /// Whether this is a column of dates or times.
 fn is_time(expression: &Expr) -> bool {
-    let name = match expression {
-        Expr::Identifier(name) => Some(name),
-        Expr::CompoundIdentifier(names) => names.last(),
-        _ => None,
-    };
-    let column = name.and_then(|name| schema::column(&name.value));
-    column.is_some_and(|column| matches!(column.kind, Type::Date | Type::Timestamp))
+    column(expression).is_some_and(|column| matches!(column.kind, Type::Date | Type::Timestamp))
 }
 
 fn of_no_date(expression: &Expr) -> String {
@@ -278,11 +259,8 @@ fn of_no_date(expression: &Expr) -> String {
 
 fn is_of_constant(function: &Function) -> bool {
     let FunctionArguments::List(arguments) = &function.args else { return false };
-    let counts = |argument: &FunctionArg| match argument {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) => value(argument).is_some(),
-        _ => true,
-    };
-    let counts_rows = is_called(function, "COUNT") && arguments.args.iter().all(counts);
+    let counts = |argument: &FunctionArg| plain(argument).is_none_or(|argument| value(argument).is_some());
+    let counts_rows = is_one_of(function, &["COUNT"]) && arguments.args.iter().all(counts);
     is_aggregate(function) && !counts_rows && is_constant(arguments)
 }
 

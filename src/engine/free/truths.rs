@@ -2,32 +2,21 @@
 
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    UnaryOperator, Value, VisitMut, VisitorMut,
+    UnaryOperator, Value, VisitMut, visit_expressions_mut,
 };
 use std::mem;
 use std::ops::ControlFlow;
 
 /// Writes `COALESCE` for `IS TRUE` and its kin; whether there was any.
 pub fn make_certain(part: &mut impl VisitMut) -> bool {
-    let mut certain = Certain { any: false };
-    _ = part.visit(&mut certain);
-    certain.any
-}
-
-struct Certain {
-    any: bool,
-}
-
-impl VisitorMut for Certain {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+    let mut any = false;
+    _ = visit_expressions_mut(part, |expression| {
         let (inner, of_null, is_denied) = match expression {
             Expr::IsTrue(inner) => (inner, false, false),
             Expr::IsNotTrue(inner) => (inner, false, true),
             Expr::IsFalse(inner) => (inner, true, true),
             Expr::IsNotFalse(inner) => (inner, true, false),
-            _ => return ControlFlow::Continue(()),
+            _ => return ControlFlow::<()>::Continue(()),
         };
         let inner = mem::replace(inner.as_mut(), Expr::Identifier(Ident::new("")));
         let value = coalesce(inner, of_null);
@@ -37,9 +26,10 @@ impl VisitorMut for Certain {
         } else {
             value
         };
-        self.any = true;
+        any = true;
         ControlFlow::Continue(())
-    }
+    });
+    any
 }
 
 /// The expression, or this where it is null.

@@ -3,7 +3,7 @@
 
 use super::parts::is_aggregate;
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArguments, SelectItem, Visit, Visitor, WindowType,
+    DuplicateTreatment, Expr, Function, FunctionArguments, SelectItem, WindowType, visit_expressions,
 };
 use std::ops::ControlFlow;
 
@@ -59,29 +59,19 @@ pub fn refusal(function: &Function) -> Option<String> {
 
 /// The window that stands alone, if nothing else does: Polars makes one row of it.
 pub fn alone(items: &[SelectItem]) -> Option<String> {
+    let column = |expr: &Expr| match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
     let is_alone = |item: &SelectItem| match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
             matches!(expr, Expr::Function(function) if function.over.is_some())
-                && expr.visit(&mut Columns).is_continue()
+                && visit_expressions(expr, column).is_continue()
         }
         _ => false,
     };
     let first = items.first().filter(|_| items.iter().all(is_alone))?;
     Some(format!("'{first}' would be one row; select a column beside it"))
-}
-
-/// Breaks off where a column is named.
-struct Columns;
-
-impl Visitor for Columns {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-        match expression {
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
-    }
 }
 
 #[cfg(test)]
