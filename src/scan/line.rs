@@ -265,8 +265,7 @@ impl LineReader {
 
     /// Keeps the line, or where not all are kept, the first one for each reason.
     fn reject(&mut self, line: &[u8], byte: u64, verdict: Verdict) {
-        self.tally.reject(verdict.reason);
-        let is_example = self.tally.rejects_by_reason[verdict.reason as usize] == 1;
+        let is_example = self.tally.reject(verdict.reason);
         if !self.keep_all_rejects && !is_example {
             return;
         }

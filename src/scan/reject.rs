@@ -136,9 +136,10 @@ impl Tally {
         self.rejects_by_reason.iter().sum()
     }
 
-    /// Counts a reject.
-    pub fn reject(&mut self, reason: Reason) {
+    /// Counts a reject; whether it is the first for this reason.
+    pub fn reject(&mut self, reason: Reason) -> bool {
         self.rejects_by_reason[reason as usize] += 1;
+        self.rejects_by_reason[reason as usize] == 1
     }
 
     /// Adds another count.

@@ -99,7 +99,7 @@ impl Reader {
 
     fn line(&mut self, raw: &[u8], byte: u64) {
         self.tally.lines += 1;
-        let place = Place { at: 0, number: self.tally.lines, byte, goes_on: false };
+        let place = self.place(byte);
         let Line { text, cut } = unwrapped(raw);
         let begin = content(&text);
         if begin.first() == Some(&b'{') {
@@ -125,6 +125,11 @@ impl Reader {
         }
     }
 
+    /// Where the line is that was counted last.
+    fn place(&self, byte: u64) -> Place {
+        Place { at: 0, number: self.tally.lines, byte, goes_on: false }
+    }
+
     /// A line that is longer than the limit, of which only the beginning is there: enough for a record's level.
     fn overlong(&mut self, beginning: &[u8], byte: u64) {
         self.tally.lines += 1;
@@ -136,8 +141,7 @@ impl Reader {
             self.open = Some(Open::new(begin, false));
             self.end();
         } else {
-            let place = Place { at: 0, number: self.tally.lines, byte, goes_on: false };
-            self.reject(beginning, place, Reason::TooLong);
+            self.reject(beginning, self.place(byte), Reason::TooLong);
         }
     }
 
@@ -166,21 +170,22 @@ impl Reader {
             line.strip_suffix(b"\n").unwrap_or(line)
         };
         let mut first = 0;
-        while let Some(place) = lines.get(first) {
-            let last = first + lines[first + 1..].iter().take_while(|place| place.goes_on).count();
-            let line = within(place.at, end_of(last));
+        for pieces in lines.chunk_by(|_, next| next.goes_on) {
+            let behind = first + pieces.len();
+            let line = within(pieces[0].at, end_of(behind - 1));
             let begin = std::str::from_utf8(content(line));
             ended |= begin.is_ok_and(|begin| record::fault(begin).is_some());
             match std::str::from_utf8(line) {
                 Ok(line) if !ended && begin != Ok("") => {
-                    self.tally.joined += (last + 1 - first) as u64;
+                    self.tally.joined += pieces.len() as u64;
                     rest.extend(["\n", line.trim_end()]);
                 }
                 _ => {
-                    (first..=last).for_each(|nth| self.orphan(within(lines[nth].at, end_of(nth)), lines[nth]))
+                    let numbered = (first..).zip(pieces);
+                    numbered.for_each(|(nth, &place)| self.orphan(within(place.at, end_of(nth)), place));
                 }
             }
-            first = last + 1;
+            first = behind;
         }
         rest
     }
@@ -200,8 +205,7 @@ impl Reader {
     }
 
     fn reject(&mut self, line: &[u8], place: Place, reason: Reason) {
-        self.tally.reject(reason);
-        let is_example = self.tally.rejects_by_reason[reason as usize] == 1;
+        let is_example = self.tally.reject(reason);
         if !self.keep_all_rejects && !is_example {
             return;
         }
