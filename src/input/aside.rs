@@ -1,9 +1,8 @@
 //! What is found and not read, in words: files that may be logs, and the other kind of logs.
 //! Knows nothing of how they are found.
 
-use super::{Found, Logs, find::Search};
+use super::{Found, Logs, find::Search, id_of};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 impl Search {
@@ -25,7 +24,7 @@ impl Search {
 
     /// Whether this file is to be read, under whatever name.
     fn reads(&self, path: &Path) -> bool {
-        fs::metadata(path).is_ok_and(|metadata| self.seen.contains_key(&(metadata.dev(), metadata.ino())))
+        fs::metadata(path).is_ok_and(|metadata| self.seen.contains_key(&id_of(&metadata)))
     }
 
     /// Leaves out logs that are not asked for.

@@ -4,7 +4,6 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
-    os::unix::fs::MetadataExt,
     path::Path,
     sync::{
         Arc,
@@ -12,6 +11,7 @@ use std::{
     },
 };
 
+use super::id_of;
 use crate::cloud::{self, Object};
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::GzDecoder;
@@ -60,7 +60,7 @@ pub(super) fn open(path: Option<&Path>, begin: u64, steps: Steps) -> io::Result<
     }
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
-    let id = metadata.is_file().then(|| (metadata.dev(), metadata.ino()));
+    let id = metadata.is_file().then(|| id_of(&metadata));
     let bytes = metadata.is_file().then_some(metadata.len());
     file.by_ref().take(SIGNATURE_BYTES).read_to_end(&mut signature)?;
     if begin > 0 && !is_compressed(&signature) && metadata.is_file() {

@@ -6,12 +6,12 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     fs::{self, Metadata},
     io,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Found, LogFile, Logs, Part,
+    FileId, Found, LogFile, Logs, Part, id_of,
     identity::without_copies,
     missing::no_input,
     name::{self, Name},
@@ -56,9 +56,6 @@ pub fn find(arguments: &[String], logs: Logs) -> Result<Found, Error> {
 
 /// How often logs that rotate just now are looked for; who opens one finds out if it is another by then.
 const TRIES: usize = 4;
-
-/// Device and inode: the same for every path to one file.
-type FileId = (u64, u64);
 
 #[derive(Default)]
 pub(super) struct Search {
@@ -177,7 +174,7 @@ impl Search {
     /// Adds a file, which was `named` or is only there.
     fn add(&mut self, path: PathBuf, metadata: &Metadata, named: bool) {
         let name = path.display().to_string();
-        let id = (metadata.dev(), metadata.ino());
+        let id = id_of(metadata);
         match self.seen.entry(id) {
             Entry::Occupied(same) if *same.get() == path => {}
             Entry::Occupied(same) => {

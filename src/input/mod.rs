@@ -16,7 +16,9 @@ mod probe;
 mod source;
 
 use crate::error::Error;
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 pub use end::End;
@@ -57,6 +59,13 @@ impl LogFile {
             _ => error,
         }
     }
+}
+
+/// Device and inode: the same for every path to one file.
+type FileId = (u64, u64);
+
+fn id_of(metadata: &Metadata) -> FileId {
+    (metadata.dev(), metadata.ino())
 }
 
 /// That a file is not the one any more that was found under its name, or has lost text.

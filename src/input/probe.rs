@@ -3,7 +3,7 @@
 //! Knows nothing of which files were met before.
 
 use super::decompress::Steps;
-use super::{LogFile, Replaced, end::KNOWN_BYTES as BYTES, source::fill};
+use super::{LogFile, Replaced, end::KNOWN_BYTES as BYTES, id_of, source::fill};
 use crate::cloud;
 use crate::error::Error;
 use std::fs::File;
@@ -69,7 +69,7 @@ fn stat(path: &Path) -> io::Result<Stat> {
     }
     let metadata = File::open(path)?.metadata()?;
     Ok(Stat {
-        id: (metadata.dev(), metadata.ino()),
+        id: id_of(&metadata),
         bytes: metadata.len(),
         modified: metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec()),
     })
