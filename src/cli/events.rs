@@ -95,9 +95,8 @@ pub fn question(matches: &ArgMatches, options: &Common) -> Result<Question, Erro
         sql += &format!("\nLIMIT {top}");
         count = Some(format!("SELECT COUNT(*) AS n FROM events{condition}"));
     }
-    let types: Vec<&String> = matches.get_many("type").into_iter().flatten().collect();
-    let none = (!types.is_empty()).then(|| {
-        let types: Vec<&str> = types.iter().map(|name| name.as_str()).collect();
+    let none = matches.get_many::<String>("type").map(|types| {
+        let types: Vec<&str> = types.map(String::as_str).collect();
         format!("no event of type {}: 'loganalyze event-counts' lists the types there are", types.join(", "))
     });
     Ok(Question { count, none, top, ..Question::of_sql("events", sql) })

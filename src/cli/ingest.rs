@@ -295,8 +295,8 @@ impl Batches<'_> {
             }
             unfinished.into_iter().rev().for_each(|reading| queue.push_front(reading));
             let events = Events { columns: scanned.columns, rows: scanned.rows };
-            self.timeless.0 += events.times("timestamp").valid.unset() as u64;
-            self.timeless.1 += events.rows as u64;
+            let (timeless, all) = events.timeless().unwrap_or_default();
+            self.timeless = (self.timeless.0 + timeless, self.timeless.1 + all);
             self.touched.extend(writer.add(events, sources, &total)?);
             ingested.events += total.events;
         }

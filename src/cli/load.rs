@@ -259,10 +259,7 @@ impl<'a> Loader<'a> {
                 None => seen,
             });
         }
-        let timeless = match events.columns.contains_key("timestamp") {
-            true => (events.times("timestamp").valid.unset() as u64, events.rows as u64),
-            false => (0, 0),
-        };
+        let timeless = events.timeless().unwrap_or_default();
         let mut span: Option<(i64, i64)> = None;
         if self.plan.span {
             for time in events.times("timestamp").iter().flatten().filter(|time| self.sees(*time)) {

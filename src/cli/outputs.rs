@@ -3,6 +3,7 @@
 
 use super::args::Common;
 use crate::cloud::is_object;
+use crate::config::of_shell;
 use crate::error::Error;
 use crate::input::LogFile;
 use crate::sink::file::folder_of;
@@ -78,17 +79,10 @@ fn place(path: &Path) -> Option<PathBuf> {
 
 /// A path, but for one that only a shell could have read.
 pub fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match of_shell(&path) {
+    PathBufValueParser::new().try_map(|path| match path.to_str().and_then(of_shell) {
         None => Ok(path),
         Some(why) => Err(why),
     })
-}
-
-/// Why a path is not taken as it stands, if it begins as only a shell reads it: nobody wants a folder called `~`.
-fn of_shell(path: &Path) -> Option<&'static str> {
-    let first = path.to_str()?.split('/').next()?;
-    (first.starts_with('~') || first == "$HOME")
-        .then_some("only a shell knows what ~ and $HOME are: write the whole path")
 }
 
 /// Checks that there is a folder for this file.

@@ -6,7 +6,7 @@ mod keys;
 mod value;
 
 pub use keys::{KEYS, Key, Kind, MEMORY, ZONE, key, variable};
-pub use value::{Alert, Origin, Set, Value};
+pub use value::{Alert, Origin, Set, Value, of_shell};
 
 use crate::error::{Error, did_you_mean};
 use std::collections::BTreeMap;

@@ -153,6 +153,12 @@ pub(super) fn of_words(key: &Key, words: &[String], origin: &Origin, folder: &Pa
     }
 }
 
+/// Why a path is not taken as it stands, if it begins as only a shell reads it: nobody wants a folder called `~`.
+pub fn of_shell(path: &str) -> Option<&'static str> {
+    (path.starts_with('~') || path.starts_with("$HOME"))
+        .then_some("only a shell knows what ~ and $HOME are: write the whole path")
+}
+
 /// The value of a key with one text; relative paths are so from `folder`.
 pub(super) fn of_text(key: &Key, text: &str, origin: &Origin, folder: &Path) -> Result<Value, Error> {
     let refuse = |why: String| Err(wrong(origin, key.name, &why));
@@ -172,10 +178,10 @@ pub(super) fn of_text(key: &Key, text: &str, origin: &Origin, folder: &Path) -> 
         {
             refuse(format!("it is not {}", key.kind.wanted()))
         }
-        Kind::Path if text.starts_with('~') || text.starts_with("$HOME") => {
-            refuse(format!("'{text}': only a shell knows what ~ and $HOME are: write the whole path"))
-        }
-        Kind::Path => Ok(Value::Text(placed(text, folder))),
+        Kind::Path => match of_shell(text) {
+            Some(why) => refuse(format!("'{text}': {why}")),
+            None => Ok(Value::Text(placed(text, folder))),
+        },
         _ => Ok(Value::Text(text.to_owned())),
     }
 }

@@ -206,6 +206,13 @@ impl Events {
         }
     }
 
+    /// How many events have no time, and how many there are, if times were read.
+    pub fn timeless(&self) -> Option<(u64, u64)> {
+        self.columns
+            .contains_key("timestamp")
+            .then(|| (self.times("timestamp").valid.unset() as u64, self.rows as u64))
+    }
+
     /// A column of truth values.
     ///
     /// # Panics
