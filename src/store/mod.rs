@@ -45,16 +45,16 @@ pub struct Store {
     mark: Option<Mark>,
 }
 
+const MANIFEST: &str = "manifest.json";
+const EVENTS: &str = "events";
+const STATE: &str = "state";
+
 /// That this folder is within a store, if it is: a store in a store is one that nobody reads right.
 fn inside(folder: &Path) -> Option<Error> {
     let whole = std::path::absolute(folder).ok().filter(|_| !is_object(folder))?;
     let store = whole.ancestors().skip(1).find(|above| Store::exists(above).is_ok_and(|is_one| is_one))?;
     Some(Error::Store(format!("{} is inside the store {}: name that", folder.display(), store.display())))
 }
-
-const MANIFEST: &str = "manifest.json";
-const EVENTS: &str = "events";
-const STATE: &str = "state";
 
 impl Store {
     /// Whether there is one.
