@@ -309,6 +309,8 @@ mod tests {
             assert_eq!(redaction.url(&within("/x?page=y", times)), within("/x?page=y", times), "{times}");
         }
         assert_eq!(redaction.url(&within("/x?token=y", 20)), "/p?u=[redacted]");
+        // Nobody has looked at that.
+        assert_eq!(redaction.url(&within("/x?page=y", 20)), "/p?u=[redacted]");
     }
 
     #[test]

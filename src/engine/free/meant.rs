@@ -72,6 +72,7 @@ mod tests {
     fn polars_answers_what_others_answer() {
         for (sql, expected) in [
             ("SELECT COUNT(*) FROM events WHERE RIGHT(page, 8) = page", 3),
+            ("SELECT COUNT(*) FROM events WHERE RIGHT(page, 3) = page", 3),
             ("SELECT COUNT(*) FROM events WHERE RIGHT(page, 1) = 'a'", 2),
             ("SELECT COUNT(*) FROM events WHERE STRPOS(NULLIF(page, '/a'), 'x') = 0", 1),
             ("SELECT COUNT(*) FROM events WHERE POSITION('b' IN NULLIF(page, '/a')) = 2", 1),
