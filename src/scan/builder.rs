@@ -310,10 +310,10 @@ impl Plan {
         };
         match self.kind {
             Type::Session => cookies.code(text, row, &mut self.dictionary),
-            Type::Url => match std::str::from_utf8(text) {
+            Type::Url => self.recent.code_by(text, |text| match std::str::from_utf8(text) {
                 Ok(url) => self.dictionary.code(settings.redaction.url(url).as_bytes()),
                 Err(_) => NULL,
-            },
+            }),
             _ if self.field == MESSAGE => match std::str::from_utf8(text) {
                 Ok(text) => self.dictionary.code(settings.redaction.text(text).as_bytes()),
                 Err(_) => NULL,

@@ -21,13 +21,19 @@ impl RecentTexts {
     /// The code of this text in the dictionary, which is always the same, to which it is added if it is new.
     #[inline]
     pub fn code(&mut self, text: &[u8], dictionary: &mut Dictionary) -> u32 {
-        let Some(words) = words(text) else { return dictionary.code(text) };
+        self.code_by(text, |text| dictionary.code(text))
+    }
+
+    /// The code that `new` has for this text, always the same for the same text.
+    #[inline]
+    pub fn code_by(&mut self, text: &[u8], new: impl FnOnce(&[u8]) -> u32) -> u32 {
+        let Some(words) = words(text) else { return new(text) };
         // Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4).
         let mixed = words[0] ^ words[1].rotate_left(21) ^ words[2].rotate_left(42);
         let place = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58;
         let recent = &mut self.texts[place as usize % RECENT_TEXTS];
         if (recent.0, recent.1) != (words, text.len()) {
-            *recent = (words, text.len(), dictionary.code(text));
+            *recent = (words, text.len(), new(text));
         }
         recent.2
     }
