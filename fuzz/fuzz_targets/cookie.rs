@@ -7,7 +7,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use loganalyze::scan::column::Column;
 use loganalyze::scan::cookie::{CookieReader, Session, short_hash};
-use loganalyze::scan::inflate::{Inflater, LANES};
+use loganalyze::scan::inflate::{BEHIND, Inflater};
 use loganalyze::scan::stops::Kernel;
 use serde_json::{Map, Value};
 use std::io::{Read, Write};
@@ -80,14 +80,22 @@ fuzz_target!(init: loganalyze::stay_on_one_thread(), |cookies: Vec<Cookie>| {
 
 /// What is inflated side by side is what flate2 makes of it; what is given up, flate2 will read.
 fn side_by_side(packed: &[Vec<u8>]) {
-    let mut inflater = Inflater::default();
-    for streams in packed.chunks(LANES) {
-        let reversed = |stream: &Vec<u8>| stream.iter().map(|byte| byte.reverse_bits()).collect();
-        let all_reversed: Vec<Vec<u8>> = streams.iter().map(reversed).collect();
-        inflater.inflate(&all_reversed.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        for (lane, stream) in streams.iter().enumerate() {
-            let (mut found, mut expected) = (Vec::new(), Vec::new());
-            if inflater.output(lane, &mut found) {
+    let mut all = Vec::new();
+    let places: Vec<_> = packed
+        .iter()
+        .map(|stream| {
+            let begin = all.len();
+            all.extend(stream.iter().map(|byte| byte.reverse_bits()));
+            begin..all.len()
+        })
+        .collect();
+    all.extend([0; BEHIND]);
+    for mut inflater in Inflater::all() {
+        for (places, streams) in places.chunks(inflater.lanes()).zip(packed.chunks(inflater.lanes())) {
+            inflater.inflate(&all, places);
+            for (lane, stream) in streams.iter().enumerate() {
+                let Some(found) = inflater.output(lane) else { continue };
+                let mut expected = Vec::new();
                 // It knows nothing of the checksum behind the deflated bytes.
                 let inflated = DeflateDecoder::new(&stream[2..]).read_to_end(&mut expected);
                 assert!(inflated.is_ok() && found == expected, "{}", stream.escape_ascii());

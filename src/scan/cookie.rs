@@ -4,6 +4,7 @@
 //! Form of the cookie (itsdangerous' `URLSafeTimedSerializer`, as Flask sets it): `PAYLOAD.TIME.SIGNATURE`;
 //! a leading dot means that PAYLOAD is zlib-compressed; PAYLOAD is unpadded base64url of a JSON object.
 
+use super::base64::decode;
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// More than any cookie holds (browsers allow 4 KiB), however well it was compressed.
@@ -43,7 +44,7 @@ impl CookieReader {
             _ => {}
         }
         let (compressed, payload) = payload(text);
-        let decoded = decode_base64url(payload, &mut self.packed);
+        let decoded = decode(payload, &mut self.packed);
         if compressed {
             return self.read_packed();
         } else if decoded && is_object(&self.packed) {
@@ -147,92 +148,6 @@ fn string_end(text: &[u8]) -> Option<usize> {
         from = (at + 2).min(text.len());
     }
 }
-
-/// Decodes unpadded base64url into `out`; false if `text` is none. What was good before the fault is in `out`.
-fn decode_base64url(text: &[u8], out: &mut Vec<u8>) -> bool {
-    out.clear();
-    let (quads, mut rest) = text.as_chunks::<4>();
-    for (at, quad) in quads.iter().enumerate() {
-        let [a, b, c, d] = quad.map(|byte| u32::from(SIXTETS[usize::from(byte)]));
-        if a | b | c | d > 63 {
-            rest = &text[at * 4..];
-            break;
-        }
-        let [_, bytes @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
-        out.extend_from_slice(&bytes);
-    }
-    let mut bits = 0u32;
-    let mut count = 0;
-    for &byte in rest {
-        let value = SIXTETS[usize::from(byte)];
-        if value == INVALID {
-            return byte == b'=';
-        }
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-        }
-    }
-    count < 6
-}
-
-const INVALID: u8 = 255;
-
-const SIXTETS: [u8; 256] = {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut table = [INVALID; 256];
-    let mut at = 0;
-    while at < 64 {
-        table[alphabet[at] as usize] = at as u8;
-        at += 1;
-    }
-    table
-};
-
-/// Decodes unpadded base64url behind what is in `out`, the bits of each byte reversed. If `text` is none, that
-/// is found here, but not what was good of it.
-pub(super) fn decode_reversed(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let begin = out.len();
-    let (quads, rest) = text.as_chunks::<4>();
-    out.resize(begin + 3 * quads.len(), 0);
-    let (triples, _) = out[begin..].as_chunks_mut::<3>();
-    let mut all = 0;
-    for (triple, quad) in triples.iter_mut().zip(quads) {
-        let bits = reversed_bits(quad);
-        all |= bits;
-        let [_, bytes @ ..] = bits.to_be_bytes();
-        *triple = bytes;
-    }
-    let bits = reversed_bits(rest);
-    let [_, bytes @ ..] = bits.to_be_bytes();
-    out.extend_from_slice(&bytes[..rest.len().saturating_sub(1)]);
-    (all | bits) < NO_SIXTET && rest.len() != 1
-}
-
-#[inline]
-fn reversed_bits(characters: &[u8]) -> u32 {
-    let bits = characters.iter().zip(&REVERSED_SIXTETS).map(|(&byte, table)| table[usize::from(byte)]);
-    bits.fold(0, |all, bits| all | bits)
-}
-
-const NO_SIXTET: u32 = 1 << 24;
-
-/// What a character in each of four places adds to three bytes whose bits are reversed.
-static REVERSED_SIXTETS: [[u32; 256]; 4] = {
-    let mut tables = [[NO_SIXTET; 256]; 4];
-    let mut at = 0;
-    while at < 4 * 256 {
-        let (place, byte) = (at / 256, at % 256);
-        if SIXTETS[byte] != INVALID {
-            let bits = (SIXTETS[byte] as u32) << (18 - 6 * place);
-            tables[place][byte] = bits.reverse_bits().swap_bytes();
-        }
-        at += 1;
-    }
-    tables
-};
 
 /// How many characters a short hash has: 60 bits, and the longest text that Polars keeps inside the column.
 /// Two of a million visitors share one with a probability of 1 in 2 million.

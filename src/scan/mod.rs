@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod app;
+mod base64;
 pub mod bits;
 pub mod builder;
 mod canonical;
@@ -24,6 +25,8 @@ mod shapes;
 pub mod spill;
 pub mod stops;
 pub mod time;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 pub mod visitors;
 pub mod wanted;
 mod wrapper;

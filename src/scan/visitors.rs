@@ -1,11 +1,12 @@
 //! The codes of session ids in a column. Compressed cookies wait until there are many, which are then inflated side
 //! by side. Knows nothing of what a cookie looks like inside.
 
+use super::base64::Decoder;
 use super::client::HASHER;
 use super::column::{Dictionary, NULL};
-use super::cookie::{CookieReader, Session, decode_reversed, inner_id, payload, short_hash};
+use super::cookie::{CookieReader, Session, inner_id, payload, short_hash};
 use super::huffman::reversed;
-use super::inflate::{Inflater, LANES};
+use super::inflate::{BEHIND, Inflater};
 use foldhash::quality::FixedState;
 use std::hash::BuildHasher;
 use std::ops::Range;
@@ -18,6 +19,7 @@ pub struct CookieCodes {
     recent: Vec<(u64, Code)>,
     hasher: FixedState,
     names: Names,
+    decoder: Decoder,
     inflater: Inflater,
     /// The packed payloads of the cookies that wait, [`reversed`], and the rows that wait for them.
     packed: Vec<u8>,
@@ -57,6 +59,7 @@ impl Default for CookieCodes {
             recent: vec![(0, Code::None); RECENT_COOKIES],
             hasher: HASHER.clone(),
             names: Names::default(),
+            decoder: Decoder::default(),
             inflater: Inflater::default(),
             packed: Vec::new(),
             waiting: Vec::new(),
@@ -87,7 +90,7 @@ impl CookieCodes {
     fn new_code(&mut self, text: &[u8], place: usize, dictionary: &mut Dictionary) -> Code {
         let begin = self.packed.len();
         let (compressed, payload) = payload(text);
-        if compressed && decode_reversed(payload, &mut self.packed) {
+        if compressed && self.decoder.decode(payload, &mut self.packed) {
             self.waiting.push(Waiting { packed: begin..self.packed.len(), place, code: NULL });
             return Code::Waiting(self.waiting.len() - 1);
         }
@@ -97,10 +100,11 @@ impl CookieCodes {
 
     /// Puts the codes of all cookies that waited into their rows.
     pub fn resolve(&mut self, codes: &mut [u32], dictionary: &mut Dictionary) {
+        self.packed.extend_from_slice(&[0; BEHIND]);
         // Lanes with equally long streams end together.
         let mut order: Vec<usize> = (0..self.waiting.len()).collect();
         order.sort_unstable_by_key(|&number| self.waiting[number].packed.len());
-        for numbers in order.chunks(LANES) {
+        for numbers in order.chunks(self.inflater.lanes()) {
             self.resolve_lanes(numbers, dictionary);
         }
         for (row, number) in self.rows.drain(..) {
@@ -116,20 +120,19 @@ impl CookieCodes {
     }
 
     fn resolve_lanes(&mut self, numbers: &[usize], dictionary: &mut Dictionary) {
-        let mut streams = [&[][..]; LANES];
-        for (stream, &number) in streams.iter_mut().zip(numbers) {
-            *stream = &self.packed[self.waiting[number].packed.clone()];
-        }
-        self.inflater.inflate(&streams[..numbers.len()]);
+        let packed = |number: &usize| self.waiting[*number].packed.clone();
+        let streams: Vec<Range<usize>> = numbers.iter().map(packed).collect();
+        self.inflater.inflate(&self.packed, &streams);
         for (lane, (&number, stream)) in numbers.iter().zip(streams).enumerate() {
-            let reader = &mut self.reader;
-            let session = if self.inflater.output(lane, &mut reader.payload) {
-                inner_id(&reader.payload).map_or(Session::Nameless, Session::Id)
-            } else {
-                reader.packed.clear();
-                reader.packed.extend_from_slice(stream);
-                reversed(&mut reader.packed);
-                reader.read_packed()
+            let session = match self.inflater.output(lane) {
+                Some(payload) => inner_id(payload).map_or(Session::Nameless, Session::Id),
+                None => {
+                    let packed = &mut self.reader.packed;
+                    packed.clear();
+                    packed.extend_from_slice(&self.packed[stream]);
+                    reversed(packed);
+                    self.reader.read_packed()
+                }
             };
             self.waiting[number].code = self.names.code(session, dictionary);
         }

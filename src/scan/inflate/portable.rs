@@ -1,22 +1,14 @@
-//! Inflates short zlib streams side by side (RFC 1950, 1951): what one of them waits for hides behind the work on
-//! the others. Reads streams of one block with its own Huffman codes of moderate lengths, and gives up on all else.
-//! Knows neither cookies nor checksums, and never says why it gave up: another inflater is to judge then.
-//!
-//! Streams come with the bits of every byte reversed (`huffman::reversed`): the first bit is then the highest one, a
-//! Huffman code is an ordinary number, and the codes of one length fill one unbroken range of a decoding table.
+//! As [`super`], on any processor: some streams at a time, each of which takes a step in turn.
 
-use super::huffman::{
+use super::super::huffman::{
     BITS, CODE, COPY_DISTANCES, COPY_LENGTHS, COUNTS, DISTANCE_BITS, FILL, Item, LENGTH_BITS, LENGTH_ENTRIES,
     LENGTH_ORDER, LITERAL_BITS, NONE, REPEAT, SPECIAL, SYMBOL, fill, low_bits, make_table, run, sort, total,
 };
+use super::{LONGEST, STEP};
+use std::ops::Range;
 
 /// How many streams are inflated side by side.
 pub const LANES: usize = 8;
-
-/// The longest stream and the longest output.
-const LONGEST: usize = 1024;
-/// How many symbols are read at a time: as many as surely are in 57 bits.
-const STEP: usize = 6;
 
 /// What one lane holds.
 struct Lane {
@@ -39,15 +31,15 @@ struct Lane {
     distances: [Item; (1 << DISTANCE_BITS) + FILL],
     output: [Item; LONGEST + FILL],
     produced: usize,
+    /// The output itself.
+    bytes: [u8; LONGEST],
     done: bool,
 }
 
-/// Inflates streams, [`LANES`] at a time, in buffers that it keeps.
-pub struct Inflater {
-    lanes: Box<[Lane; LANES]>,
-}
+/// What the lanes hold.
+pub struct Lanes(Box<[Lane; LANES]>);
 
-impl Default for Inflater {
+impl Default for Lanes {
     fn default() -> Self {
         let lane = |_| Lane {
             stream: [0; LONGEST + 8],
@@ -65,19 +57,20 @@ impl Default for Inflater {
             distances: [0; (1 << DISTANCE_BITS) + FILL],
             output: [0; LONGEST + FILL],
             produced: 0,
+            bytes: [0; LONGEST],
             done: false,
         };
-        Inflater { lanes: Box::new(std::array::from_fn(lane)) }
+        Lanes(Box::new(std::array::from_fn(lane)))
     }
 }
 
-impl Inflater {
-    /// Inflates these streams, [`LANES`] at most, whose bytes are reversed.
-    pub fn inflate(&mut self, streams: &[&[u8]]) {
+impl Lanes {
+    /// Inflates these streams, [`LANES`] at most.
+    pub fn inflate(&mut self, packed: &[u8], streams: &[Range<usize>]) {
         let mut active = Active { numbers: [0; LANES], count: 0 };
-        for (number, (lane, stream)) in self.lanes.iter_mut().zip(streams).enumerate() {
+        for (number, (lane, stream)) in self.0.iter_mut().zip(streams).enumerate() {
             lane.done = false;
-            if lane.begin(stream).is_some() {
+            if packed.get(stream.clone()).and_then(|stream| lane.begin(stream)).is_some() {
                 active.add(number);
             }
         }
@@ -85,7 +78,10 @@ impl Inflater {
         active = self.each(active, |lane| lane.make_tables().map(|()| Progress::Done));
         active = self.each(active, Lane::read_symbols);
         for &number in &active.numbers[..active.count] {
-            self.lanes[number].done = true;
+            let lane = &mut self.0[number];
+            let symbols = &lane.output[..lane.produced];
+            lane.bytes.iter_mut().zip(symbols).for_each(|(byte, item)| *byte = (item >> SYMBOL) as u8);
+            lane.done = true;
         }
     }
 
@@ -97,7 +93,7 @@ impl Inflater {
             let mut at = 0;
             while at < active.count {
                 let number = active.numbers[at % LANES] % LANES;
-                match step(&mut self.lanes[number]) {
+                match step(&mut self.0[number]) {
                     Some(Progress::More) => at += 1,
                     ended => {
                         active.count -= 1;
@@ -112,14 +108,10 @@ impl Inflater {
         finished
     }
 
-    /// Puts what the stream of this number held into `out`; false if it was given up.
-    pub fn output(&self, number: usize, out: &mut Vec<u8>) -> bool {
-        let lane = &self.lanes[number];
-        out.clear();
-        if lane.done {
-            out.extend(lane.output[..lane.produced].iter().map(|item| (item >> SYMBOL) as u8));
-        }
-        lane.done
+    /// What the stream of this number held, `None` if it was given up.
+    pub fn output(&self, number: usize) -> Option<&[u8]> {
+        let lane = &self.0[number];
+        lane.done.then(|| &lane.bytes[..lane.produced])
     }
 }
 
@@ -359,89 +351,5 @@ impl Lane {
             }
         }
         Some(Progress::More)
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::super::huffman::reversed;
-    use super::*;
-
-    /// What comes out of these streams, side by side; nothing where one was given up.
-    fn inflate(streams: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
-        let mut streams = streams.to_vec();
-        streams.iter_mut().for_each(|stream| reversed(stream));
-        let mut inflater = Inflater::default();
-        inflater.inflate(&streams.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let mut out = Vec::new();
-        (0..streams.len()).map(|number| inflater.output(number, &mut out).then(|| out.clone())).collect()
-    }
-
-    fn deflate(text: &[u8], level: u32) -> Vec<u8> {
-        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
-        std::io::Write::write_all(&mut packer, text).unwrap();
-        packer.finish().unwrap()
-    }
-
-    fn texts() -> Vec<Vec<u8>> {
-        let varied = |seed: usize, length: usize| -> Vec<u8> {
-            (0..length)
-                .map(|at| b"0123456789abcdef\"_:,{}"[(at * at * seed + at * 7 + at / 3) % 22])
-                .collect()
-        };
-        vec![
-            varied(1, 200),
-            varied(3, 300),
-            varied(5, 1000),
-            [&varied(7, 100)[..], &[b'='; 258], &varied(11, 90)].concat(),
-            [varied(13, 150), b"ab".repeat(40), varied(13, 150)].concat(),
-        ]
-    }
-
-    #[test]
-    fn lanes_of_all_lengths_hold_what_went_in() {
-        let texts = texts();
-        let streams: Vec<_> = texts.iter().map(|text| deflate(text, 6)).collect();
-        let expected: Vec<_> = texts.into_iter().map(Some).collect();
-        assert_eq!(inflate(&streams), expected);
-    }
-
-    #[test]
-    fn all_else_is_given_up_and_disturbs_no_other() {
-        let texts = texts();
-        let good = deflate(&texts[0], 6);
-        let mut unknown_method = good.clone();
-        unknown_method[0] = 0x79;
-        let mut wrong_check = good.clone();
-        wrong_check[1] ^= 1;
-        let cut = good[..good.len() - 10].to_vec();
-        let too_long = deflate(&[b'x'; 2000], 6);
-        let stored = deflate(&texts[1], 0);
-        let odd = [unknown_method, wrong_check, cut, too_long, stored, Vec::new()];
-        for stream in odd {
-            let found = inflate(&[good.clone(), stream, good.clone()]);
-            assert_eq!(found, [Some(texts[0].clone()), None, Some(texts[0].clone())]);
-        }
-    }
-
-    #[test]
-    fn nothing_is_read_that_flate2_does_not_read() {
-        let mut read = 0;
-        for text in texts() {
-            let good = deflate(&text, 6);
-            for bit in 0..8 * good.len().min(90) {
-                let mut stream = good.clone();
-                stream[bit / 8] ^= 1 << (bit % 8);
-                let Some(found) = inflate(&[stream.clone()]).remove(0) else { continue };
-                read += 1;
-                let mut whole = Vec::with_capacity(2 * LONGEST);
-                let mut reference = flate2::Decompress::new(true);
-                // Its checksum says no in the end, but what is in the stream has been read by then.
-                _ = reference.decompress_vec(&stream, &mut whole, flate2::FlushDecompress::Finish);
-                assert_eq!(found, whole, "bit {bit}");
-            }
-        }
-        assert!(read > 100, "{read}");
     }
 }

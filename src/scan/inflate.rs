@@ -1,0 +1,186 @@
+//! Inflates short zlib streams side by side (RFC 1950, 1951): what one of them waits for hides behind the work on
+//! the others. Reads streams of one block with its own Huffman codes of moderate lengths, and gives up on all else.
+//! Knows neither cookies nor checksums, and never says why it gave up: another inflater is to judge then.
+//!
+//! Streams come with the bits of every byte reversed (`huffman::reversed`): the first bit is then the highest one, a
+//! Huffman code is an ordinary number, and the codes of one length fill one unbroken range of a decoding table.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+pub(in crate::scan) mod vectors;
+
+#[cfg(target_arch = "x86_64")]
+use super::vectors::Available;
+use std::ops::Range;
+
+/// The longest stream and the longest output.
+const LONGEST: usize = 1024;
+/// How many symbols are read at a time: as many as surely are in 57 bits.
+const STEP: usize = 6;
+/// How many bytes there must be behind every stream, whatever they are.
+pub const BEHIND: usize = 8;
+
+/// Inflates streams, some at a time, in buffers that it keeps.
+pub struct Inflater(Lanes);
+
+enum Lanes {
+    Portable(portable::Lanes),
+    #[cfg(target_arch = "x86_64")]
+    Vectors(Available, Box<vectors::Lanes>),
+}
+
+impl Default for Inflater {
+    /// The fastest that the processor has the instructions for.
+    fn default() -> Self {
+        Inflater::by_vectors().unwrap_or_else(Inflater::portable)
+    }
+}
+
+impl Inflater {
+    /// One that needs no particular processor.
+    pub fn portable() -> Self {
+        Inflater(Lanes::Portable(portable::Lanes::default()))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn by_vectors() -> Option<Self> {
+        Available::new().map(|available| Inflater(Lanes::Vectors(available, vectors::Lanes::new())))
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn by_vectors() -> Option<Self> {
+        None
+    }
+
+    /// One of each kind that this processor can run.
+    pub fn all() -> Vec<Self> {
+        std::iter::once(Inflater::portable()).chain(Inflater::by_vectors()).collect()
+    }
+
+    /// How many streams it takes at a time.
+    pub fn lanes(&self) -> usize {
+        match self.0 {
+            Lanes::Portable(_) => portable::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Lanes::Vectors(..) => vectors::LANES,
+        }
+    }
+
+    /// Inflates these streams, as many as there are [lanes](Inflater::lanes) at most. Their bytes are reversed; one with
+    /// fewer than [`BEHIND`] bytes behind it may be given up.
+    pub fn inflate(&mut self, packed: &[u8], streams: &[Range<usize>]) {
+        match &mut self.0 {
+            Lanes::Portable(lanes) => lanes.inflate(packed, streams),
+            #[cfg(target_arch = "x86_64")]
+            Lanes::Vectors(available, lanes) => available.inflate(lanes, packed, streams),
+        }
+    }
+
+    /// What the stream of this number held, `None` if it was given up.
+    pub fn output(&self, number: usize) -> Option<&[u8]> {
+        match &self.0 {
+            Lanes::Portable(lanes) => lanes.output(number),
+            #[cfg(target_arch = "x86_64")]
+            Lanes::Vectors(_, lanes) => lanes.output(number),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::huffman::reversed;
+    use super::*;
+
+    /// What comes out of these streams, side by side and by every inflater there is; nothing where one was given up.
+    fn inflate(streams: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
+        let mut packed = Vec::new();
+        let place = |stream: &Vec<u8>| {
+            let begin = packed.len();
+            packed.extend_from_slice(stream);
+            begin..packed.len()
+        };
+        let places: Vec<Range<usize>> = streams.iter().map(place).collect();
+        packed.extend_from_slice(&[0xff; BEHIND]);
+        reversed(&mut packed);
+        let of = |mut inflater: Inflater| -> Vec<Option<Vec<u8>>> {
+            let mut found = Vec::new();
+            for places in places.chunks(inflater.lanes()) {
+                inflater.inflate(&packed, places);
+                found.extend((0..places.len()).map(|number| inflater.output(number).map(<[u8]>::to_vec)));
+            }
+            found
+        };
+        let mut all = Inflater::all().into_iter().map(of);
+        let first = all.next().unwrap();
+        assert!(all.all(|found| found == first));
+        first
+    }
+
+    fn deflate(text: &[u8], level: u32) -> Vec<u8> {
+        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
+        std::io::Write::write_all(&mut packer, text).unwrap();
+        packer.finish().unwrap()
+    }
+
+    fn texts() -> Vec<Vec<u8>> {
+        let varied = |seed: usize, length: usize| -> Vec<u8> {
+            (0..length)
+                .map(|at| b"0123456789abcdef\"_:,{}"[(at * at * seed + at * 7 + at / 3) % 22])
+                .collect()
+        };
+        vec![
+            varied(1, 200),
+            varied(3, 300),
+            varied(5, 1000),
+            [&varied(7, 100)[..], &[b'='; 258], &varied(11, 90)].concat(),
+            [varied(13, 150), b"ab".repeat(40), varied(13, 150)].concat(),
+        ]
+    }
+
+    #[test]
+    fn lanes_of_all_lengths_hold_what_went_in() {
+        let texts = texts();
+        let streams: Vec<_> = texts.iter().map(|text| deflate(text, 6)).collect();
+        let expected: Vec<_> = texts.into_iter().map(Some).collect();
+        assert_eq!(inflate(&streams), expected);
+    }
+
+    #[test]
+    fn all_else_is_given_up_and_disturbs_no_other() {
+        let texts = texts();
+        let good = deflate(&texts[0], 6);
+        let mut unknown_method = good.clone();
+        unknown_method[0] = 0x79;
+        let mut wrong_check = good.clone();
+        wrong_check[1] ^= 1;
+        let cut = good[..good.len() - 10].to_vec();
+        let too_long = deflate(&[b'x'; 2000], 6);
+        let stored = deflate(&texts[1], 0);
+        let odd = [unknown_method, wrong_check, cut, too_long, stored, Vec::new()];
+        for stream in odd {
+            let found = inflate(&[good.clone(), stream, good.clone()]);
+            assert_eq!(found, [Some(texts[0].clone()), None, Some(texts[0].clone())]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_that_flate2_does_not_read() {
+        let mut read = 0;
+        for text in texts() {
+            let good = deflate(&text, 6);
+            for bit in 0..8 * good.len().min(90) {
+                let mut stream = good.clone();
+                stream[bit / 8] ^= 1 << (bit % 8);
+                let Some(found) = inflate(&[stream.clone()]).remove(0) else { continue };
+                read += 1;
+                let mut whole = Vec::with_capacity(2 * LONGEST);
+                let mut reference = flate2::Decompress::new(true);
+                // Its checksum says no in the end, but what is in the stream has been read by then.
+                _ = reference.decompress_vec(&stream, &mut whole, flate2::FlushDecompress::Finish);
+                assert_eq!(found, whole, "bit {bit}");
+            }
+        }
+        assert!(read > 100, "{read}");
+    }
+}
