@@ -57,19 +57,21 @@ pub fn pairs(events: &Events, clients: &[u32]) -> Pairs {
     Pairs { paired: Values::all(paired), in_doubt }
 }
 
-/// What this kind's rows with a type and a time are made into, from row, group and time.
+/// What this kind's rows with a time and one of these types, by code, are made into, from row, group and time.
 fn of_kind<T: Send>(
     events: &Events,
     clients: &[u32],
     kind: &str,
-    made: impl Fn(usize, Group, i64) -> Option<T> + Sync,
+    wanted: &[bool],
+    made: impl Fn(usize, Group, i64) -> T + Sync,
 ) -> Vec<T> {
     let (kinds, types, times) = (events.texts("kind"), events.texts("event_type"), events.times("timestamp"));
     let kind = kinds.dictionary.find(kind).unwrap_or(NULL);
     let of_row = |row: usize| {
         let event_type = types.codes[row];
-        (kinds.codes[row] == kind && event_type != NULL).then_some(())?;
-        made(row, u64::from(event_type) << 32 | u64::from(clients[row]), times.get(row)?)
+        // Few rows are, so that is asked first.
+        (kinds.codes[row] == kind && wanted.get(event_type as usize) == Some(&true)).then_some(())?;
+        Some(made(row, u64::from(event_type) << 32 | u64::from(clients[row]), times.get(row)?))
     };
     (0..events.rows).into_par_iter().with_min_len(ROWS_TOGETHER).filter_map(of_row).collect()
 }
@@ -78,7 +80,8 @@ fn of_kind<T: Send>(
 const ROWS_TOGETHER: usize = 1 << 16;
 
 fn actions(events: &Events, clients: &[u32]) -> Vec<Action> {
-    of_kind(events, clients, KINDS[1], |_, group, time| Some((group, time)))
+    let all = vec![true; events.texts("event_type").dictionary.len()];
+    of_kind(events, clients, KINDS[1], &all, |_, group, time| (group, time))
 }
 
 /// The requests of those types of event of which there are actions.
@@ -86,10 +89,9 @@ fn requests(events: &Events, clients: &[u32], actions: &[Action]) -> Vec<Request
     let durations = events.doubles("process_time");
     let mut has_actions = vec![false; events.texts("event_type").dictionary.len()];
     actions.iter().for_each(|&(group, _)| has_actions[(group >> 32) as usize] = true);
-    of_kind(events, clients, KINDS[0], |row, group, time| {
-        has_actions[(group >> 32) as usize].then_some(())?;
+    of_kind(events, clients, KINDS[0], &has_actions, |row, group, time| {
         let duration = durations.get(row).unwrap_or(0.0).clamp(0.0, LONGEST_REQUEST);
-        Some((group, time, time.saturating_sub((duration * SECOND as f64).round() as i64), row))
+        (group, time, time.saturating_sub((duration * SECOND as f64).round() as i64), row)
     })
 }
 
