@@ -327,28 +327,33 @@ impl Plan {
 pub fn merge(
     names: &[&'static str],
     mut chunks: Vec<(usize, Rows)>,
-    threads: &[Vec<Dictionary>],
+    threads: Vec<Vec<Dictionary>>,
 ) -> Vec<Column> {
-    let mut by_column: Vec<Vec<(usize, Cells)>> =
-        names.iter().map(|_| Vec::with_capacity(chunks.len())).collect();
+    let mut parts: Vec<Parts> = names.iter().map(|_| Parts::default()).collect();
     for (thread, rows) in &mut chunks {
-        for (column, cells) in by_column.iter_mut().zip(rows.cells.drain(..)) {
-            column.push((*thread, cells));
+        for (part, cells) in parts.iter_mut().zip(rows.cells.drain(..)) {
+            part.cells.push((*thread, cells));
         }
     }
-    let merge = |(at, cells): (usize, Vec<(usize, Cells)>)| {
-        let kind = crate::schema::column(names[at]).map(|column| column.kind);
-        merge_column(kind, cells, threads, at)
-    };
-    by_column.into_par_iter().enumerate().map(merge).collect()
+    for dictionaries in threads {
+        for (part, dictionary) in parts.iter_mut().zip(dictionaries) {
+            part.dictionaries.push(dictionary);
+        }
+    }
+    let kind = |name: &&str| crate::schema::column(name).map(|column| column.kind);
+    names.par_iter().zip(parts).map(|(name, parts)| merge_column(kind(name), parts)).collect()
 }
 
-fn merge_column(
-    kind: Option<Type>,
+/// What one column is put together from.
+#[derive(Default)]
+struct Parts {
+    /// The chunks' cells, each with the thread that built them.
     cells: Vec<(usize, Cells)>,
-    threads: &[Vec<Dictionary>],
-    at: usize,
-) -> Column {
+    /// The threads' dictionaries.
+    dictionaries: Vec<Dictionary>,
+}
+
+fn merge_column(kind: Option<Type>, Parts { cells, dictionaries }: Parts) -> Column {
     let rows = cells.iter().map(|(_, cells)| cells.len()).sum();
     let mut column = match kind {
         Some(Type::Bigint) => Column::Bigint(Values::with_capacity(rows)),
@@ -359,12 +364,12 @@ fn merge_column(
     };
     // The first thread's codes stay what they are.
     let mut new_codes: Vec<Vec<u32>> = Vec::new();
-    if let (Column::Text(texts), Some((first, others))) = (&mut column, threads.split_first()) {
-        texts.dictionary = first[at].clone();
+    let mut dictionaries = dictionaries.into_iter();
+    if let (Column::Text(texts), Some(first)) = (&mut column, dictionaries.next()) {
+        texts.dictionary = first;
         new_codes.push(Vec::new());
-        for dictionaries in others {
-            let codes = dictionaries[at].iter().map(|text| texts.dictionary.code(text.as_bytes()));
-            new_codes.push(codes.collect());
+        for dictionary in dictionaries {
+            new_codes.push(dictionary.texts().map(|text| texts.dictionary.code(text)).collect());
         }
     }
     for (thread, cells) in cells {

@@ -68,9 +68,14 @@ impl<T: Copy + Default> Values<T> {
 
 impl<T: Copy + Default> FromIterator<Option<T>> for Values<T> {
     fn from_iter<I: IntoIterator<Item = Option<T>>>(values: I) -> Self {
-        let mut out = Values::default();
-        values.into_iter().for_each(|value| out.push(value));
-        out
+        let given = values.into_iter();
+        let mut values = Vec::with_capacity(given.size_hint().0);
+        let add = |value: Option<T>| {
+            values.push(value.unwrap_or_default());
+            value.is_some()
+        };
+        let valid = given.map(add).collect();
+        Values { values, valid }
     }
 }
 

@@ -146,7 +146,7 @@ pub fn scan_bytes(bytes: &[u8], settings: &Settings) -> Scanned {
     let found = reader.chunk(&mut bytes.to_vec(), &info);
     let batch = Batch { file: 0, chunk: 0, thread: 0, found };
     let (mut scanned, chunks) = assemble(&[file], vec![batch]);
-    scanned.columns = columns(settings, chunks, &[reader.into_dictionaries()]);
+    scanned.columns = columns(settings, chunks, vec![reader.into_dictionaries()]);
     scanned
 }
 
@@ -218,7 +218,7 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
         file.ends = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner).ends;
     }
     if spill.is_none() {
-        scanned.columns = columns(settings, chunks, &dictionaries);
+        scanned.columns = columns(settings, chunks, dictionaries);
     }
     scanned.spilled = spill;
     Ok(scanned)
@@ -265,7 +265,6 @@ fn spill_rows(
     batches: &mut [Batch],
     dictionaries: Vec<Dictionary>,
 ) -> Result<(), Error> {
-    let dictionaries = [dictionaries];
     let mut together: Vec<&mut Batch> = Vec::new();
     let mut held = 0;
     for batch in batches.iter_mut().filter(|batch| batch.found.rows.bytes() > 0) {
@@ -283,13 +282,13 @@ fn spill_together(
     spill: &Spill,
     settings: &Settings,
     batches: Vec<&mut Batch>,
-    dictionaries: &[Vec<Dictionary>],
+    dictionaries: &[Dictionary],
 ) -> Result<(), Error> {
     let names: Vec<_> = builder::built(settings.rows.wanted).collect();
     let number = |batch: &&mut Batch| std::iter::repeat_n(batch.file as i64, batch.found.rows.count);
     let files = Column::Bigint(column::Values::all(batches.iter().flat_map(number).collect()));
     let rows = batches.into_iter().map(|batch| (0, batch.found.rows.take())).collect();
-    let columns = merge(&names, rows, dictionaries);
+    let columns = merge(&names, rows, vec![dictionaries.to_vec()]);
     let mut named: spill::Named = names.into_iter().zip(columns).collect();
     if settings.number_files {
         named.push((FILE, files));
@@ -423,7 +422,7 @@ fn assemble(files: &[LogFile], mut batches: Vec<Batch>) -> (Scanned, Vec<(usize,
 fn columns(
     settings: &Settings,
     chunks: Vec<(usize, Rows)>,
-    dictionaries: &[Vec<Dictionary>],
+    dictionaries: Vec<Vec<Dictionary>>,
 ) -> BTreeMap<&'static str, Column> {
     let names: Vec<_> = builder::built(settings.rows.wanted).collect();
     let columns = merge(&names, chunks, dictionaries);
