@@ -128,12 +128,13 @@ pub fn decode_by_vectors(text: &[u8], out: &mut Vec<u8>) -> bool {
     let begin = out.len();
     let end = begin + text.len() / 4 * 3 + (text.len() % 4).saturating_sub(1);
     // Every store is one of 64 bytes, of which 48 stay.
-    out.resize(begin + text.len().div_ceil(64) * 48 + 16, 0);
+    out.resize(begin + (text.len() / 64 + 1) * 48 + 16, 0);
     let mut wrong = _mm512_setzero_si512();
-    for (part, at) in text.chunks(64).zip((begin..).step_by(48)) {
-        let mut padded = [b'A'; 64];
-        padded[..part.len()].copy_from_slice(part);
-        let characters = vectors::bytes_of(&padded);
+    let (parts, rest) = text.as_chunks();
+    let mut last = [b'A'; 64];
+    last[..rest.len()].copy_from_slice(rest);
+    for (part, at) in parts.iter().chain([&last]).zip((begin..).step_by(48)) {
+        let characters = vectors::bytes_of(part);
         let values = _mm512_permutex2var_epi8(low, characters, high);
         wrong = _mm512_or_si512(wrong, _mm512_or_si512(values, characters));
         // Two of six bits each become one of twelve, two of these one of 24.

@@ -45,6 +45,8 @@ pub struct Lanes {
     literal_counts: Numbers,
     distance_counts: Numbers,
     produced: Numbers,
+    /// Which lengths codes may have, a bit each.
+    possible: [u32; LANES],
     /// The code of the codes' lengths.
     codes: [[u32; LENGTH_ENTRIES]; LANES],
     /// The codes' lengths, those of distances right behind those of literals.
@@ -68,6 +70,7 @@ impl Lanes {
             literal_counts: [0; LANES],
             distance_counts: [0; LANES],
             produced: [0; LANES],
+            possible: [0; LANES],
             codes: [[0; LENGTH_ENTRIES]; LANES],
             lengths: [[0; LENGTHS]; LANES],
             literals: [[0; LITERAL_ENTRIES]; LANES],
@@ -138,7 +141,7 @@ impl Lanes {
             vectors(&std::array::from_fn(|lane| self.literal_counts[lane] + self.distance_counts[lane]));
         let (mut at, mut symbols) = (vectors(&self.at), [zero(); VECTORS]);
         let mut previous = [_mm512_set1_epi64(NONE); VECTORS];
-        let (mut left, mut wrong) = (masks(active), [0; VECTORS]);
+        let mut left = masks(active);
         while left != [0; VECTORS] {
             let mut words: Vectors = std::array::from_fn(|v| streams.load(v, at[v]));
             for _ in 0..4 {
@@ -153,7 +156,6 @@ impl Lanes {
                     let repeats = _mm512_test_epi64_mask(entry, _mm512_set1_epi64(1 << REPEAT));
                     let length = low(_mm512_srli_epi64::<LENGTH>(entry), 4);
                     previous[v] = _mm512_mask_mov_epi64(length, repeats, previous[v]);
-                    wrong[v] |= _mm512_mask_cmpeq_epi64_mask(left[v], previous[v], _mm512_set1_epi64(NONE));
                     // A run of more than eight is one of zeros, which are there already.
                     let eight = _mm512_shuffle_epi8(previous[v], first_of_each());
                     put(&mut self.lengths, v, left[v], symbols[v], eight);
@@ -163,8 +165,7 @@ impl Lanes {
             }
         }
         self.at = numbers(at);
-        let good =
-            |v: usize| u32::from(_mm512_cmpeq_epi64_mask(symbols[v], totals[v]) & !wrong[v]) << (8 * v);
+        let good = |v: usize| u32::from(_mm512_cmpeq_epi64_mask(symbols[v], totals[v])) << (8 * v);
         active & (0..VECTORS).map(good).sum::<u32>()
     }
 
@@ -383,7 +384,7 @@ fn masks(lanes: u32) -> Masks {
 
 /// A one in each byte.
 const EACH: i64 = 0x0101_0101_0101_0101;
-/// No length before.
+/// No length before, which is longer than any may be.
 const NONE: i64 = 255;
 
 /// What deflate's symbols for copies' lengths and distances say: the shortest, and in the lowest four bits how many extra bits

@@ -36,6 +36,8 @@ impl Lanes {
             let length = lengths >> (3 * LENGTH_ORDER[at]);
             (length as u32).wrapping_sub(1) & 7
         });
+        let has_code = |(length, code): (usize, &u32)| u32::from(*code != 7) << length;
+        self.possible[lane] = lengths[..16].iter().enumerate().map(has_code).sum();
         let counts: u64 = lengths.iter().map(|length| 1 << (8 * length)).sum();
         let mut places = counts.wrapping_mul(0x0101_0101_0101_0101) << 8;
         let mut sorted = [0; 32];
@@ -74,10 +76,12 @@ impl Lanes {
             count += usize::from(_mm512_test_epi8_mask(lengths, lengths) != 0);
         }
         let (sorted, mut next, mut filled) = (&mut self.sorted, 0, 0);
-        let (mut ends, mut length) = ([0; LITERAL_BITS as usize], 0);
-        for end in &mut ends {
-            length += 1;
-            let begin = next;
+        // The lengths that there are, and how many symbols have no longer one.
+        let (mut ends, mut kinds) = ([(0, 0); LITERAL_BITS as usize], 0);
+        let mut possible = self.possible[lane] & ((2 << LITERAL_BITS) - 2);
+        while possible != 0 {
+            let (length, begin) = (possible.trailing_zeros() as usize, next);
+            possible &= possible - 1;
             for (&lengths, first) in parts.iter().zip(firsts).take(count) {
                 let those = _mm512_cmpeq_epi8_mask(lengths, _mm512_set1_epi8(length as i8));
                 let symbols = _mm512_maskz_compress_epi8(those, bytes_of(&FIRST_64));
@@ -93,7 +97,8 @@ impl Lanes {
                 }
                 next += those.count_ones() as usize;
             }
-            *end = next;
+            ends[kinds % ends.len()] = (length, next);
+            kinds += 1;
             filled += (next - begin) << (LITERAL_BITS as usize - length);
         }
         if filled != 1 << LITERAL_BITS {
@@ -101,9 +106,8 @@ impl Lanes {
         }
         // Each as often as its code begins an entry's number.
         let (table, mut at, mut begin) = (&mut self.literals[lane], 0, 0);
-        let mut shift = LITERAL_BITS as usize;
-        for end in ends {
-            shift -= 1;
+        for &(length, end) in &ends[..kinds] {
+            let shift = LITERAL_BITS as usize - length;
             let repeat = words_of(&REPEATED[shift.min(5)]);
             let stop = at + ((end - begin) << shift);
             for entry in (at..stop).step_by(32) {
