@@ -66,10 +66,29 @@ pub fn run(entry: u32, word: u64) -> usize {
     usize::from(RUNS[((entry >> 16) as usize + (word & 127) as usize) % 512])
 }
 
+/// The entries, and how many there are, of those of the 19 symbols for lengths that have a code, in its order; three bits for each
+/// length of a code. That is added to what an entry says in its lowest bits, of how many bits are to be read, and at [`CODE`].
+#[inline]
+pub fn by_code(lengths: u64, entries: &[u32; 19]) -> ([u32; 32], usize) {
+    // A length of 0 counts as 8: such symbols come last.
+    let lengths: [u32; 19] = std::array::from_fn(|at| {
+        let length = lengths >> (3 * LENGTH_ORDER[at]);
+        (length as u32).wrapping_sub(1) & 7
+    });
+    let counts: u64 = lengths.iter().map(|length| 1 << (8 * length)).sum();
+    let mut places = counts.wrapping_mul(0x0101_0101_0101_0101) << 8;
+    let mut sorted = [0; 32];
+    for (entry, length) in entries.iter().zip(lengths) {
+        sorted[(places >> (8 * length)) as usize % 32] = entry + (length + 1) * (1 | 1 << CODE);
+        places += 1 << (8 * length);
+    }
+    (sorted, 19 - (counts >> 56) as usize)
+}
+
 // An entry of the table of lengths: how many bits its code and extra bits are, in the next byte the length, then
 // which part of `RUNS` tells for how many symbols, and whether it is the length before.
 pub const REPEAT: u32 = 1 << 31;
-/// Where an entry has the length of its own code.
+/// Where an entry has the length of its own code, here and in [`by_code`].
 pub const CODE: u32 = 25;
 /// No length before.
 pub const NONE: u8 = u8::MAX;
@@ -89,7 +108,7 @@ pub const LENGTH_ENTRIES: [u32; 19] = {
 };
 
 /// Where the length of each of the 19 symbols stands.
-pub const LENGTH_ORDER: [u32; 19] = [3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2];
+const LENGTH_ORDER: [u32; 19] = [3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2];
 
 const RUNS: [u16; 512] = {
     let mut runs = [1 << SYMBOL; 512];

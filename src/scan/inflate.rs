@@ -20,6 +20,42 @@ const STEP: usize = 6;
 /// How many bytes there must be behind every stream, whatever they are.
 pub const BEHIND: usize = 8;
 
+/// How many lengths of codes a stream's only block has: of literals, of distances, and of the code that these are in.
+struct Head {
+    literals: usize,
+    distances: usize,
+    lengths: usize,
+}
+
+impl Head {
+    /// How many bits it has itself.
+    const BITS: usize = 33;
+
+    /// What a stream says that begins with these bits; `None` if it is to be given up.
+    #[inline]
+    fn read(first: u64) -> Option<Head> {
+        let head = first.reverse_bits();
+        let (method, flags) = (head & 255, head >> 8 & 255);
+        // A window of 32 KiB and no preset dictionary; then the last block, with its own codes.
+        if method != 0x78 || (method << 8 | flags) % 31 != 0 || flags & 32 != 0 || head >> 16 & 7 != 5 {
+            return None;
+        }
+        let (literals, distances) = ((head >> 19 & 31) as usize + 257, (head >> 24 & 31) as usize + 1);
+        let lengths = (head >> 29 & 15) as usize + 4;
+        (literals <= 286 && distances <= 30).then_some(Head { literals, distances, lengths })
+    }
+
+    /// How many bits there are up to the first length.
+    fn bits(&self) -> usize {
+        Head::BITS + 3 * self.lengths
+    }
+
+    /// The lengths of the code of lengths, three bits each, in the bits that follow it.
+    fn lengths(&self, following: u64) -> u64 {
+        following.reverse_bits() & ((1 << (3 * self.lengths)) - 1)
+    }
+}
+
 /// Inflates streams, some at a time, in buffers that it keeps.
 pub struct Inflater(Lanes);
 
@@ -38,7 +74,7 @@ impl Default for Inflater {
 
 impl Inflater {
     /// One that needs no particular processor.
-    pub fn portable() -> Self {
+    fn portable() -> Self {
         Inflater(Lanes::Portable(portable::Lanes::default()))
     }
 

@@ -62,14 +62,9 @@ pub fn item<const BITS: u32, const ENTRIES: usize, const LANES: usize>(
     words: Vector,
 ) -> Vector {
     const { assert!((1 << BITS) + 3 <= ENTRIES) };
-    let entry = first_bits::<BITS>(words);
+    let places = entries::<BITS, ENTRIES, LANES>(v, words);
     // SAFETY: an entry below 2^BITS of a lane's table, and three behind it.
-    unsafe {
-        _mm512_i64gather_epi64::<2>(
-            _mm512_add_epi64(entry, begins::<LANES>(v, ENTRIES)),
-            tables.as_ptr().cast(),
-        )
-    }
+    unsafe { _mm512_i64gather_epi64::<2>(places, tables.as_ptr().cast()) }
 }
 
 /// As [`item`], of tables of wider entries.
@@ -81,14 +76,17 @@ pub fn entry<const BITS: u32, const ENTRIES: usize, const LANES: usize>(
     words: Vector,
 ) -> Vector {
     const { assert!((1 << BITS) < ENTRIES) };
-    let entry = first_bits::<BITS>(words);
+    let places = entries::<BITS, ENTRIES, LANES>(v, words);
     // SAFETY: an entry below 2^BITS of a lane's table, and one behind it.
-    unsafe {
-        _mm512_i64gather_epi64::<4>(
-            _mm512_add_epi64(entry, begins::<LANES>(v, ENTRIES)),
-            tables.as_ptr().cast(),
-        )
-    }
+    unsafe { _mm512_i64gather_epi64::<4>(places, tables.as_ptr().cast()) }
+}
+
+/// The places of the entries for the first bits of words among the entries of all lanes' tables.
+#[target_feature(enable = "avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt")]
+#[inline]
+fn entries<const BITS: u32, const ENTRIES: usize, const LANES: usize>(v: usize, words: Vector) -> Vector {
+    let entry = _mm512_srlv_epi64(words, _mm512_set1_epi64(i64::from(64 - BITS)));
+    _mm512_add_epi64(entry, begins::<LANES>(v, ENTRIES))
 }
 
 /// Eight bytes from each of these places on.
@@ -136,12 +134,6 @@ pub fn put<const SIZE: usize, const LANES: usize>(
 fn within<const SIZE: usize, const LANES: usize>(v: usize, places: Vector) -> Vector {
     const { assert!(SIZE >= 8) };
     _mm512_add_epi64(_mm512_min_epu64(places, _mm512_set1_epi64(SIZE as i64 - 8)), begins::<LANES>(v, SIZE))
-}
-
-#[target_feature(enable = "avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt")]
-#[inline]
-fn first_bits<const BITS: u32>(words: Vector) -> Vector {
-    _mm512_srlv_epi64(words, _mm512_set1_epi64(i64::from(64 - BITS)))
 }
 
 /// Where the buffers of this vector's lanes begin among all of them if each is so long.

@@ -2,9 +2,9 @@
 
 use super::super::huffman::{
     BITS, CODE, COPY_DISTANCES, COPY_LENGTHS, COUNTS, DISTANCE_BITS, FILL, Item, LENGTH_BITS, LENGTH_ENTRIES,
-    LENGTH_ORDER, LITERAL_BITS, NONE, REPEAT, SPECIAL, SYMBOL, fill, low_bits, make_table, run, sort, total,
+    LITERAL_BITS, NONE, REPEAT, SPECIAL, SYMBOL, by_code, fill, low_bits, make_table, run, sort, total,
 };
-use super::{LONGEST, STEP};
+use super::{Head, LONGEST, STEP};
 use std::ops::Range;
 
 /// How many streams are inflated side by side.
@@ -142,39 +142,17 @@ impl Lane {
         }
         self.stream[..stream.len()].copy_from_slice(stream);
         self.bits = 8 * stream.len();
-        let head = self.load(0).reverse_bits();
-        let (method, flags) = (head & 255, head >> 8 & 255);
-        // A window of 32 KiB and no preset dictionary; then the last block, with its own codes.
-        if method != 0x78 || (method << 8 | flags) % 31 != 0 || flags & 32 != 0 || head >> 16 & 7 != 5 {
-            return None;
-        }
-        self.literal_count = (head >> 19 & 31) as usize + 257;
-        self.distance_count = (head >> 24 & 31) as usize + 1;
-        let count = (head >> 29 & 15) as usize + 4;
-        if self.literal_count > 286 || self.distance_count > 30 {
-            return None;
-        }
-        let lengths = self.load(33).reverse_bits() & ((1 << (3 * count)) - 1);
-        self.at = 33 + 3 * count;
+        let head = Head::read(self.load(0))?;
+        (self.literal_count, self.distance_count, self.at) = (head.literals, head.distances, head.bits());
+        let lengths = head.lengths(self.load(Head::BITS));
         (self.symbols, self.used, self.counts, self.previous) = (0, 0, 0, NONE);
         self.make_length_code(lengths)
     }
 
     fn make_length_code(&mut self, lengths: u64) -> Option<()> {
-        // A length of 0 counts as 8: such symbols come last and fill no entry.
-        let lengths: [u32; 19] = std::array::from_fn(|at| {
-            let length = lengths >> (3 * LENGTH_ORDER[at]);
-            (length as u32).wrapping_sub(1) & 7
-        });
-        let counts: u64 = lengths.iter().map(|length| 1 << (8 * length)).sum();
-        let mut places = counts.wrapping_mul(0x0101_0101_0101_0101) << 8;
-        let mut sorted = [0; 32];
-        for (entry, length) in LENGTH_ENTRIES.iter().zip(lengths) {
-            sorted[(places >> (8 * length)) as usize % 32] = entry + (length + 1) * (1 | 1 << CODE);
-            places += 1 << (8 * length);
-        }
+        let (entries, count) = by_code(lengths, &LENGTH_ENTRIES);
         let mut at = 0;
-        for &entry in &sorted[..19 - (counts >> 56) as usize] {
+        for &entry in &entries[..count] {
             at = fill(&mut self.lengths, at, (1 << LENGTH_BITS) >> (entry >> CODE & 7), entry);
         }
         (at == 1 << LENGTH_BITS).then_some(())

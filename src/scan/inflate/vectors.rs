@@ -4,7 +4,7 @@
 
 mod tables;
 
-use super::{BEHIND, LONGEST, STEP};
+use super::{BEHIND, Head, LONGEST, STEP};
 use crate::scan::huffman::{COPY_DISTANCES, COPY_LENGTHS, DISTANCE_BITS, LENGTH_BITS, LITERAL_BITS, SYMBOL};
 use crate::scan::vectors::{
     Vector, bits_reversed, eight_bytes, entry, item, low, numbers_of, put, take, to_numbers, words_of,
@@ -115,22 +115,13 @@ impl Lanes {
             let at = (stream.start + bit / 8).min(stream.end);
             Some(u64::from_be_bytes(*packed[at..].first_chunk()?) << (bit % 8))
         };
-        let head = load(0)?.reverse_bits();
-        let (method, flags) = (head & 255, head >> 8 & 255);
-        // As in the other inflater: the last block, with its own codes.
-        if method != 0x78 || (method << 8 | flags) % 31 != 0 || flags & 32 != 0 || head >> 16 & 7 != 5 {
-            return None;
-        }
-        let (literals, distances) = ((head >> 19 & 31) + 257, (head >> 24 & 31) + 1);
-        let count = (head >> 29 & 15) as usize + 4;
-        if literals > 286 || distances > 30 {
-            return None;
-        }
+        let head = Head::read(load(0)?)?;
         (self.begins[lane], self.bits[lane]) = (stream.start as u64, 8 * stream.len() as u64);
-        (self.literal_counts[lane], self.distance_counts[lane]) = (literals, distances);
-        self.at[lane] = (33 + 3 * count) as u64;
+        (self.literal_counts[lane], self.distance_counts[lane]) =
+            (head.literals as u64, head.distances as u64);
+        self.at[lane] = head.bits() as u64;
         self.lengths[lane] = [0; LENGTHS];
-        self.make_length_code(lane, load(33)?.reverse_bits() & ((1 << (3 * count)) - 1))
+        self.make_length_code(lane, head.lengths(load(Head::BITS)?))
     }
 
     /// Reads the codes' lengths; which lanes are active afterwards.

@@ -1,7 +1,7 @@
 //! The decoding tables of each lane, one lane after the other, of its codes' lengths.
 
 use super::{Lanes, SORTED};
-use crate::scan::huffman::{DISTANCE_BITS, LENGTH_BITS, LENGTH_ORDER, LITERAL_BITS, SYMBOL};
+use crate::scan::huffman::{CODE, DISTANCE_BITS, LENGTH_BITS, LITERAL_BITS, SYMBOL, by_code};
 use crate::scan::vectors::{bytes_of, put_words, words_of};
 use std::arch::x86_64::*;
 
@@ -12,7 +12,6 @@ pub const UNUSED: u32 = 8;
 pub const BASE: u32 = 12;
 pub const LENGTH: u32 = 16;
 pub const REPEAT: u32 = 20;
-const CODE: u32 = 24;
 
 /// The entries of the 19 symbols without the lengths of their codes.
 const ENTRIES: [u32; 19] = {
@@ -31,23 +30,11 @@ const ENTRIES: [u32; 19] = {
 impl Lanes {
     /// The table of the code that the codes' lengths are written in; three bits for each of its own lengths.
     pub fn make_length_code(&mut self, lane: usize, lengths: u64) -> Option<()> {
-        // A length of 0 counts as 8: such symbols come last and fill no entry.
-        let lengths: [u32; 19] = std::array::from_fn(|at| {
-            let length = lengths >> (3 * LENGTH_ORDER[at]);
-            (length as u32).wrapping_sub(1) & 7
-        });
-        let has_code = |(length, code): (usize, &u32)| u32::from(*code != 7) << length;
-        self.possible[lane] = lengths[..16].iter().enumerate().map(has_code).sum();
-        let counts: u64 = lengths.iter().map(|length| 1 << (8 * length)).sum();
-        let mut places = counts.wrapping_mul(0x0101_0101_0101_0101) << 8;
-        let mut sorted = [0; 32];
-        for (entry, length) in ENTRIES.iter().zip(lengths) {
-            sorted[(places >> (8 * length)) as usize % 32] = entry + (length + 1) * (1 | 1 << CODE);
-            places += 1 << (8 * length);
-        }
-        let table = &mut self.codes[lane];
-        let mut at = 0;
-        for &entry in &sorted[..19 - (counts >> 56) as usize] {
+        let (entries, count) = by_code(lengths, &ENTRIES);
+        let (table, mut at) = (&mut self.codes[lane], 0);
+        self.possible[lane] = 0;
+        for &entry in &entries[..count] {
+            self.possible[lane] |= 1 << (entry >> LENGTH & 15);
             let end = at + ((1 << LENGTH_BITS) >> (entry >> CODE));
             if end > 1 << LENGTH_BITS {
                 return None;
