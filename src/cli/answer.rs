@@ -8,12 +8,10 @@ use super::side_by_side::side_by_side;
 use super::{compare, describe, funnel_words, times};
 use crate::cores;
 use crate::engine::relation::Relation;
-use crate::engine::seen::Seen;
 use crate::engine::{funnel, incidents, polars as engine};
 use crate::error::Error;
 use crate::events::Sessions;
 use crate::report::{Funnel, Report, duration};
-use crate::schema::EVENTS;
 use crate::sink::{self, About};
 use polars::prelude::DataFrame;
 use polars_core::runtime::RAYON;
@@ -165,8 +163,7 @@ fn table(question: &Question, loaded: &Loaded) -> Result<(DataFrame, Vec<String>
     let before = loaded.before(loaded.ranges.first());
     let result = match &loaded.apart {
         Some(apart) if loaded.share(question.wanted).is_some() => {
-            let seen = Seen::by(question.queries(), EVENTS.name);
-            rows(question, &apart.relation(question.wanted, seen.as_ref())?, before)?
+            rows(question, &apart.relation(question.wanted, question.seen().as_ref())?, before)?
         }
         _ if question.is_of_system_logs() => rows(question, &loaded.relation, None)?,
         _ => {

@@ -1,5 +1,9 @@
-//! Events in a temporary file, from which each question takes its own columns into memory: all columns of all questions
-//! together may have no room there. Knows nothing of what the questions are.
+//! Events from which each question takes its own columns of its own rows: in memory, or in temporary files where all columns of all
+//! questions together have no room there. Knows nothing of what the questions are.
+
+mod in_memory;
+
+pub use in_memory::InMemory;
 
 use super::load::Kept;
 use crate::engine::polars::{frame, no_events};
@@ -7,15 +11,44 @@ use crate::engine::relation::{Relation, Table};
 use crate::engine::seen::Seen;
 use crate::error::Error;
 use crate::events::Events;
-use crate::events::column::{Column, rows_kept};
+use crate::events::column::Column;
 use crate::scan::spill::{Named, Spill};
 use crate::scan::wanted::Wanted;
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
+/// Events from which questions take their own.
+pub enum Apart {
+    /// All of them are in memory.
+    InMemory(InMemory),
+    /// They are in temporary files.
+    InFiles(InFiles),
+}
+
+impl Apart {
+    /// What share of the memory that there is for them these columns take, if they have room there.
+    pub fn share(&self, columns: Wanted) -> Option<f64> {
+        match self {
+            Apart::InMemory(_) => Some(0.0),
+            Apart::InFiles(events) => events.share(columns),
+        }
+    }
+
+    /// The relation in memory that a question sees that takes these columns, and these rows if not all.
+    ///
+    /// # Errors
+    /// `Error::Temporary` if it cannot be read; `Error::Query` if Polars gives out.
+    pub fn relation(&self, columns: Wanted, seen: Option<&Seen>) -> Result<Relation, Error> {
+        match self {
+            Apart::InMemory(events) => events.relation(columns, seen),
+            Apart::InFiles(events) => events.relation(columns, seen),
+        }
+    }
+}
+
 /// Events in pieces, of which every column can be read by itself.
-pub struct Apart {
+pub struct InFiles {
     /// Each column of each piece in a part of its own.
     spill: Spill,
     names: Vec<&'static str>,
@@ -27,12 +60,12 @@ pub struct Apart {
     room: usize,
 }
 
-impl Apart {
+impl InFiles {
     /// No events yet; there will be at most so many pieces of them with these columns. Their columns may take so many bytes of
     /// memory.
-    pub fn new(pieces: usize, names: Vec<&'static str>, room: usize) -> Apart {
+    pub fn new(pieces: usize, names: Vec<&'static str>, room: usize) -> InFiles {
         let spill = Spill::new(pieces * names.len());
-        Apart { spill, names, pieces: 0, rows: 0, bytes: BTreeMap::new(), room }
+        InFiles { spill, names, pieces: 0, rows: 0, bytes: BTreeMap::new(), room }
     }
 
     /// Adds these pieces, of each only the rows that are to be kept, if not all are.
@@ -43,7 +76,7 @@ impl Apart {
         let (spill, names, first) = (&self.spill, &self.names, self.pieces);
         let count = pieces.len();
         let write = |(number, Kept { mut events, keep }): (usize, Kept)| {
-            let rows = keep.map(|keep| rows_kept(&keep));
+            let rows = keep.map(|keep| keep.rows());
             let mut written = Vec::new();
             for (at, &name) in names.iter().enumerate() {
                 let Some(column) = events.columns.remove(name) else { continue };
@@ -78,7 +111,7 @@ impl Apart {
         let conditions = seen.map(Seen::columns).unwrap_or_default();
         let rows = |piece: usize| {
             let events = self.piece(piece, &conditions)?;
-            Ok(seen.and_then(|seen| seen.rows(&events)).map(|seen| rows_kept(&seen)))
+            Ok(seen.and_then(|seen| seen.rows(&events, None)).map(|seen| seen.rows()))
         };
         let rows: Result<Vec<Option<Vec<u32>>>, Error> = (0..self.pieces).into_par_iter().map(rows).collect();
         let rows = rows?;
@@ -173,6 +206,7 @@ fn bytes_of(column: &Column) -> usize {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::load::Taken;
     use super::*;
     use crate::engine::polars::query;
     use crate::schema::EVENTS;
@@ -199,11 +233,13 @@ mod tests {
     }
 
     /// 300 events in pieces, the first of which has none that is kept; of the third every other one is.
-    fn apart(room: usize) -> (Apart, Vec<i64>) {
+    fn apart(room: usize) -> (InFiles, Vec<i64>) {
         let names = vec!["event_type", "path", "response_status", "paired"];
-        let mut apart = Apart::new(4, names, room);
-        let half: Vec<bool> = (0..100).map(|row| row % 2 == 0).collect();
-        apart.add(vec![Kept { events: events(200..250), keep: Some(vec![false; 50]) }]).unwrap();
+        let mut apart = InFiles::new(4, names, room);
+        let half = (0..100).map(|row| row % 2 == 0).collect();
+        apart
+            .add(vec![Kept { events: events(200..250), keep: Some((0..50).map(|_| false).collect()) }])
+            .unwrap();
         apart
             .add(vec![
                 Kept { events: events(0..100), keep: None },
@@ -221,19 +257,27 @@ mod tests {
     #[test]
     fn a_question_sees_what_it_would_see_of_the_whole() {
         let (apart, rows) = apart(1 << 20);
-        let all = Kept { events: events(0..300), keep: None };
-        let keep = (0..300).map(|row| rows.contains(&row)).collect();
+        let keep = Some((0..300).map(|row| rows.contains(&row)).collect());
         let names = ["event_type", "path", "response_status", "paired"];
-        let whole = Relation::in_memory(frame(all.events, &names, Some(keep)).unwrap());
-        for sql in [
+        let whole = Relation::in_memory(frame(events(0..300), &names, Clone::clone(&keep)).unwrap());
+        let queries = [
             "SELECT event_type, path, response_status, paired FROM events ORDER BY path",
             "SELECT path, response_status FROM events WHERE paired AND event_type = 'view' ORDER BY path",
             "SELECT event_type, COUNT(*) AS n FROM events WHERE response_status > 120 GROUP BY event_type ORDER BY event_type",
             "SELECT path FROM events WHERE event_type = 'none of these' ORDER BY path",
             "SELECT COUNT(*) AS n FROM events",
-        ] {
+        ];
+        let taken = queries.map(|sql| {
+            let (columns, seen) = need(sql);
+            Taken { columns, seen }
+        });
+        let all = Wanted::of(names);
+        let in_memory = InMemory::new(Kept { events: events(0..300), keep }, all, &taken).unwrap();
+        for sql in queries {
             let expected = query(sql, &whole).unwrap();
             let (columns, seen) = need(sql);
+            let found = query(sql, &in_memory.relation(columns, seen.as_ref()).unwrap()).unwrap();
+            assert!(found.equals_missing(&expected), "{sql}\n{found}\n{expected}");
             let found = query(sql, &apart.relation(columns, seen.as_ref()).unwrap()).unwrap();
             assert!(found.equals_missing(&expected), "{sql}\n{found}\n{expected}");
             let table = query(sql, &apart.table(columns).unwrap()).unwrap();
@@ -242,6 +286,9 @@ mod tests {
         let (columns, seen) = need("SELECT path FROM events WHERE paired");
         let seen = apart.relation(columns, seen.as_ref()).unwrap();
         assert_eq!(seen.frame().unwrap().height(), rows.iter().filter(|row| *row % 3 == 0).count());
+        let (columns, seen) = need(queries[1]);
+        let few = in_memory.relation(columns, seen.as_ref()).unwrap().frame().unwrap().height();
+        assert!((1..rows.len() / 3).contains(&few), "{few}");
     }
 
     #[test]
@@ -252,7 +299,7 @@ mod tests {
         assert_eq!(shares, [None, Some(1.0), Some(0.25)]);
         let more = Wanted::of(["response_status", "path"]);
         assert_eq!(apart(3 * bytes).0.share(more), None);
-        let none = Apart::new(1, vec!["path"], 100);
+        let none = InFiles::new(1, vec!["path"], 100);
         assert_eq!(
             query("SELECT COUNT(*) AS n FROM events", &none.relation(Wanted::default(), None).unwrap())
                 .unwrap()

@@ -2,17 +2,17 @@
 //! files. Knows nothing of the queries but the columns they need.
 
 use super::account::{Account, Limit};
-use super::apart::Apart;
+use super::apart::{Apart, InMemory};
 use super::args::{Bots, Common};
 use super::periods::Cut;
 use super::quality::Quality;
 use super::{load_parts, pii, progress};
 use crate::engine::incidents;
-use crate::engine::polars::frame;
+use crate::engine::polars::{frame, no_events};
 use crate::engine::relation::Relation;
 use crate::engine::seen::Seen;
 use crate::error::Error;
-use crate::events::column::{Column, NULL};
+use crate::events::column::{Bits, Column, NULL};
 use crate::events::{Begun, Events, LINE, Sessions, derive, derive_of_visitors, tells_pairs};
 use crate::input::LogFile;
 use crate::scan::wanted::Wanted;
@@ -38,8 +38,8 @@ pub struct Plan<'a> {
     pub cut: &'a Cut,
     /// The queries, if nothing but Polars answers them from the relation as it is.
     pub queries: Option<Vec<&'a str>>,
-    /// The columns that each question takes, if it may be given them apart from the others.
-    pub apart: Option<Vec<Wanted>>,
+    /// What each question takes, if it may be given that apart from the others.
+    pub apart: Option<Vec<Taken>>,
     /// Those of them that the queries look at, if not all.
     pub seen: Option<Seen>,
     /// The networks whose events it is not to have.
@@ -52,6 +52,13 @@ pub struct Plan<'a> {
     pub quality: bool,
     /// Whether it is asked when the first and the last event happened.
     pub span: bool,
+}
+
+/// What a question takes of the events.
+pub struct Taken {
+    pub columns: Wanted,
+    /// Those that it looks at, if not all.
+    pub seen: Option<Seen>,
 }
 
 /// What was read, ready for queries.
@@ -132,7 +139,7 @@ fn load_once(
     let in_doubt = AtomicBool::new(false);
     let (relation, apart) = match spilled {
         Some(spill) => load_parts::load(&mut loader, &spill, &in_doubt)?,
-        None => (loader.whole(Events { columns, rows }, &files, &in_doubt)?, None),
+        None => loader.whole(Events { columns, rows }, &files, &in_doubt)?,
     };
     Ok((Loaded { apart, ..loader.loaded(relation, files) }, in_doubt.into_inner()))
 }
@@ -217,7 +224,7 @@ impl<'a> Loader<'a> {
         mut events: Events,
         files: &[FileScan],
         in_doubt: &AtomicBool,
-    ) -> Result<Relation, Error> {
+    ) -> Result<(Relation, Option<Apart>), Error> {
         derive_wanted(&mut events, self.wanted, in_doubt);
         derive_of_visitors(&mut events, self.wanted, self.plan.sessions);
         if self.plan.quality {
@@ -225,17 +232,26 @@ impl<'a> Loader<'a> {
                 self.quality.add(&events, file.rows.clone().map(|row| (row, number)));
             }
         }
-        Ok(Relation::in_memory(self.frame(events)?))
+        self.in_memory(events)
     }
 
-    /// The columns that queries need, of the events that they may see.
-    pub fn frame(&mut self, events: Events) -> Result<DataFrame, Error> {
+    /// The relation that queries see of all these events, or from where each question takes its own.
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    pub fn in_memory(&mut self, events: Events) -> Result<(Relation, Option<Apart>), Error> {
+        if let Some(questions) = self.plan.apart.as_ref().filter(|questions| questions.len() > 1) {
+            let (kept, notes) = self.kept(events)?;
+            self.note(notes);
+            let events = InMemory::new(kept, self.plan.columns, questions)?;
+            return Ok((no_events(), Some(Apart::InMemory(events))));
+        }
         let (frame, notes) = self.framed(events)?;
         self.note(notes);
-        Ok(frame)
+        Ok((Relation::in_memory(frame), None))
     }
 
-    /// As [`Loader::frame`], with what is still to be [noted](Loader::note).
+    /// The columns that queries need, of the events that they may see, with what is still to be [noted](Loader::note).
     pub fn framed(&self, events: Events) -> Result<(DataFrame, Notes), Error> {
         let (Kept { events, keep }, notes) = self.kept(events)?;
         let names: Vec<_> = self.plan.columns.names().collect();
@@ -253,12 +269,8 @@ impl<'a> Loader<'a> {
             pii.hash(&mut events);
         }
         let before = self.log_ins(&events, &self.leads)?;
-        if let Some(seen) = self.plan.seen.as_ref().and_then(|seen| seen.rows(&events)) {
-            keep = Some(match keep {
-                Some(keep) => keep.into_iter().zip(seen).map(|(keep, seen)| keep && seen).collect(),
-                None => seen,
-            });
-        }
+        let seen = self.plan.seen.as_ref().and_then(|seen| seen.rows(&events, keep.as_ref()));
+        keep = seen.or(keep);
         let timeless = events.timeless().unwrap_or_default();
         let mut span: Option<(i64, i64)> = None;
         if self.plan.span {
@@ -336,33 +348,27 @@ impl<'a> Loader<'a> {
 
     /// Which rows of these times, all if there are none, queries may see, if not all of them: those from networks that are
     /// not allowed, with or without programs. How many of these are by programs, and how many there are; none if nobody asked.
-    fn keep(&self, events: &Events, times: &[Range<i64>]) -> (Option<Vec<bool>>, Option<(u64, u64)>) {
-        let mut keep = (!times.is_empty()).then(|| -> Vec<bool> {
+    fn keep(&self, events: &Events, times: &[Range<i64>]) -> (Option<Bits>, Option<(u64, u64)>) {
+        let mut keep = (!times.is_empty()).then(|| -> Bits {
             let inside = |time: Option<i64>| time.is_some_and(|time| is_within(time, times));
             events.times("timestamp").iter().map(inside).collect()
         });
         if !self.plan.allow.is_empty() {
-            let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
-            let elsewhere = elsewhere(events, self.plan.allow);
-            keep = Some((0..events.rows).map(|row| seen(row) && elsewhere[row]).collect());
+            keep = Some(within(keep, elsewhere(events, self.plan.allow)));
         }
         if !self.wanted.has("is_bot") {
             return (keep, None);
         }
-        let is_bot = &events.booleans("is_bot").values;
-        let count = |rows: &[bool]| rows.iter().map(|&row| u64::from(row)).sum::<u64>();
-        let counts = match &keep {
-            Some(keep) => {
-                let seen_bots = keep.iter().zip(is_bot).filter(|(seen, bot)| **seen && **bot);
-                (seen_bots.count() as u64, count(keep))
-            }
-            None => (count(is_bot), events.rows as u64),
+        let bots = Bits::of(&events.booleans("is_bot").values);
+        let count = |rows: &Bits| (rows.len() - rows.unset()) as u64;
+        let all = keep.as_ref().map_or(events.rows as u64, count);
+        let seen_bots = within(keep.clone(), bots.clone());
+        let counts = (count(&seen_bots), all);
+        let keep = match self.mode {
+            Bots::Include => keep,
+            Bots::Only => Some(seen_bots),
+            Bots::Exclude => Some(within(keep, !bots)),
         };
-        if self.mode != Bots::Include {
-            let seen = |row: usize| keep.as_ref().is_none_or(|keep| keep[row]);
-            let wanted = self.mode == Bots::Only;
-            keep = Some((0..events.rows).map(|row| seen(row) && is_bot[row] == wanted).collect());
-        }
         (keep, Some(counts))
     }
 }
@@ -370,7 +376,15 @@ impl<'a> Loader<'a> {
 /// Events, and whether queries may see each of them; all if that is not said.
 pub struct Kept {
     pub events: Events,
-    pub keep: Option<Vec<bool>>,
+    pub keep: Option<Bits>,
+}
+
+/// The rows of both; those of the second if that is all that is said.
+fn within(rows: Option<Bits>, mut more: Bits) -> Bits {
+    if let Some(rows) = rows {
+        more &= &rows;
+    }
+    more
 }
 
 /// What is said of events beside them.
@@ -392,7 +406,7 @@ fn is_within(time: i64, ranges: &[Range<i64>]) -> bool {
 }
 
 /// Which events are from none of these networks.
-fn elsewhere(events: &Events, networks: &[IpNet]) -> Vec<bool> {
+fn elsewhere(events: &Events, networks: &[IpNet]) -> Bits {
     let addresses = events.texts("ip_address");
     let inside: Vec<bool> = addresses.dictionary.iter().map(|text| is_inside(text, networks)).collect();
     addresses.codes.iter().map(|&code| code == NULL || !inside[code as usize]).collect()

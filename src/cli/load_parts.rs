@@ -1,8 +1,8 @@
 //! From events in temporary files to a relation: some parts at a time, side by side, as many as memory has room for.
 //! Knows nothing of how they came there.
 
-use super::apart::Apart;
-use super::load::{Loader, Plan, derive_wanted};
+use super::apart::{Apart, InFiles};
+use super::load::{Loader, Plan, Taken, derive_wanted};
 use super::quality::Quality;
 use crate::engine::aggregate::{self, Answered};
 use crate::engine::polars::no_events;
@@ -128,7 +128,7 @@ pub enum Held {
     /// In one relation.
     Together(Table),
     /// Each column apart.
-    Apart(Apart),
+    Apart(InFiles),
 }
 
 impl Held {
@@ -141,14 +141,14 @@ impl Held {
     pub fn apart(plan: &Plan, rows: usize, pieces: usize) -> Option<Held> {
         let room = plan.settings.row_bytes.unwrap_or(usize::MAX);
         // Conditions leave perhaps a third of them.
-        let may_fit = |columns: &&Wanted| {
+        let may_fit = |Taken { columns, .. }: &&Taken| {
             let bytes = rows * columns.names().count().max(1) * USUAL_BYTES;
             bytes / 3 <= room
         };
         let questions = plan.apart.as_deref().unwrap_or_default();
         let names = plan.columns.names().collect();
         // What is made of them takes more than they do.
-        let apart = || Held::Apart(Apart::new(pieces, names, room / 4 * 3));
+        let apart = || Held::Apart(InFiles::new(pieces, names, room / 4 * 3));
         (questions.iter().filter(may_fit).count() > questions.len() / 2).then(apart)
     }
 
@@ -186,12 +186,12 @@ impl Held {
             Held::Together(table) => return Ok((table.finish()?, None)),
             Held::Apart(apart) => apart,
         };
-        let all = loader.plan.apart.iter().flatten().copied();
+        let all = loader.plan.apart.iter().flatten().map(|question| question.columns);
         let relation = match all.filter(|columns| apart.share(*columns).is_none()).reduce(Wanted::or) {
             Some(columns) => apart.table(columns)?,
             None => no_events(),
         };
-        Ok((relation, Some(apart)))
+        Ok((relation, Some(Apart::InFiles(apart))))
     }
 }
 

@@ -177,8 +177,8 @@ impl<'a> Reading<'a> {
             derive_of_visitors(&mut events, Wanted::of(["session_number"]), self.plan.sessions);
         }
         let mut loader = self.loader(options)?;
-        let relation = Relation::in_memory(loader.frame(events)?);
-        Ok(loader.loaded(relation, Vec::new()))
+        let (relation, apart) = loader.in_memory(events)?;
+        Ok(Loaded { apart, ..loader.loaded(relation, Vec::new()) })
     }
 
     /// The files on a disk, where a query may read them several times: what is far away is copied here.

@@ -2,13 +2,15 @@
 
 use super::args::{Common, allowed, value};
 use super::compare::{self, Comparing};
+use super::load::Taken;
 use super::run_file::{self, QueryFile};
 use super::{describe, events, funnel_words, quality, sql};
-use crate::engine::incidents;
+use crate::engine::seen::Seen;
+use crate::engine::{funnel, incidents};
 use crate::error::Error;
 use crate::report::{self, Funnel, Header, Report, columns_of, relation_of};
 use crate::scan::wanted::Wanted;
-use crate::schema::APP_EVENTS;
+use crate::schema::{APP_EVENTS, EVENTS};
 use crate::sink::Chart;
 use clap::ArgMatches;
 use ipnet::IpNet;
@@ -84,10 +86,19 @@ impl Question {
         [self.sql.as_str(), self.count.as_deref().unwrap_or_default()].into_iter()
     }
 
-    /// The columns that it takes of the events, if these are all that it looks at.
-    pub fn takes(&self) -> Option<Wanted> {
-        let more = self.comparing.is_some() || self.count.is_some();
-        (!more).then(|| if self.is_quality() { Wanted::default() } else { self.wanted })
+    /// What it takes of the events, if that is all that it looks at.
+    pub fn takes(&self) -> Option<Taken> {
+        if self.comparing.is_some() || self.count.is_some() {
+            return None;
+        }
+        let columns = if self.is_quality() { Wanted::default() } else { self.wanted };
+        Some(Taken { columns, seen: self.seen() })
+    }
+
+    /// The events that it looks at, if not all.
+    pub fn seen(&self) -> Option<Seen> {
+        let of_funnel = self.funnel.as_ref().and_then(funnel::seen);
+        of_funnel.or_else(|| Seen::by(self.queries(), EVENTS.name))
     }
 
     /// The one that is no SQL.

@@ -23,7 +23,6 @@ use crate::scan::builder::RowSettings;
 use crate::scan::redact::Redaction;
 use crate::scan::stops::Kernel;
 use crate::scan::wanted::Wanted;
-use crate::schema::EVENTS;
 use crate::sink::page::{Page, Part};
 use crate::sink::{About, Format};
 use crate::store::Store;
@@ -143,9 +142,10 @@ impl Answered {
     /// `Error::Write` or `Error::Stdout`; `Error::Query` if Polars gives out.
     pub fn write(&self, options: &Common, target: &Target) -> Result<(), Error> {
         let write = |(question, Answer { whole, shown, about }): &(Question, Answer)| {
-            target.write(shown, about, &question.title)?;
+            let file = || target.write(shown, about, &question.title);
             let part = || page::part(question, target, about, whole, shown.height());
-            target.has_page().then(part).transpose()
+            let (written, part) = rayon::join(file, || target.has_page().then(part).transpose());
+            written.and(part)
         };
         let parts: Vec<Option<Part>> = if target.is_folder() {
             // All that can be written is, and of what cannot the first in order is told.
@@ -330,7 +330,9 @@ impl Scan<'_> {
                 // It says of which days there are events, whatever the report looks at.
                 None
             } else {
-                Seen::by(questions.iter().flat_map(|question| question.queries()), EVENTS.name)
+                let asked = questions.iter().filter(|question| !question.is_quality());
+                let seen: Option<Vec<Seen>> = asked.map(|question| question.seen()).collect();
+                seen.and_then(|seen| seen.into_iter().reduce(Seen::or))
             },
             allow: &allow,
             sessions: Sessions {

@@ -21,12 +21,8 @@ use rayon::prelude::*;
 ///
 /// # Errors
 /// `Error::Query` if memory or Polars gives out.
-pub fn frame(
-    mut events: Events,
-    names: &[&'static str],
-    keep: Option<Vec<bool>>,
-) -> Result<DataFrame, Error> {
-    let rows = keep.map(|keep| column::rows_kept(&keep));
+pub fn frame(mut events: Events, names: &[&'static str], keep: Option<Bits>) -> Result<DataFrame, Error> {
+    let rows = keep.map(|keep| keep.rows());
     let columns: Vec<_> =
         names.iter().filter_map(|name| Some((*name, events.columns.remove(name)?))).collect();
     let column = |(name, column): (&'static str, column::Column)| {
@@ -35,6 +31,14 @@ pub fn frame(
     let columns: PolarsResult<Vec<Column>> = columns.into_par_iter().map(column).collect();
     let height = rows.map_or(events.rows, |rows| rows.len());
     DataFrame::new(height, columns.map_err(failed)?).map_err(failed)
+}
+
+/// These columns of some rows.
+///
+/// # Errors
+/// `Error::Query` if memory or Polars gives out.
+pub fn picked(frame: &DataFrame, names: &[&'static str], rows: &IdxCa) -> Result<DataFrame, Error> {
+    frame.select(names.iter().copied()).and_then(|frame| frame.take(rows)).map_err(failed)
 }
 
 fn failed(error: PolarsError) -> Error {

@@ -4,7 +4,7 @@
 
 use super::syntax::{is_named, parsed, text, value};
 use crate::events::Events;
-use crate::events::column::{Column, Values};
+use crate::events::column::{Bits, Column, NULL, Values};
 use crate::report::columns_within;
 use crate::schema::EVENTS;
 use sqlparser::ast::{
@@ -13,10 +13,12 @@ use sqlparser::ast::{
 use std::ops::ControlFlow;
 
 /// Which events some queries look at.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
     /// What must hold of an event for any of the queries to look at it.
     conditions: Vec<Expr>,
+    /// Whether they ask when the last of all events happened.
+    last: bool,
 }
 
 impl Seen {
@@ -30,23 +32,54 @@ impl Seen {
                 return None;
             }
         }
-        (!places.conditions.is_empty()).then_some(Seen { conditions: places.conditions })
+        (!places.conditions.is_empty()).then_some(Seen { conditions: places.conditions, last: false })
+    }
+
+    /// The same, and the last of all events, of which it is asked when it happened.
+    pub fn and_last(self) -> Seen {
+        Seen { last: true, ..self }
+    }
+
+    /// What these and the others look at.
+    pub fn or(mut self, other: Seen) -> Seen {
+        self.conditions.extend(other.conditions);
+        Seen { last: self.last || other.last, ..self }
     }
 
     /// The columns that tell which these are.
     pub fn columns(&self) -> Vec<&'static str> {
-        self.conditions.iter().flat_map(|condition| columns_within(&EVENTS, &condition.to_string())).collect()
+        let texts = self.conditions.iter().map(ToString::to_string);
+        let of_conditions = texts.flat_map(|condition| columns_within(&EVENTS, &condition));
+        of_conditions.chain(self.last.then_some(LAST)).collect()
     }
 
-    /// A value for each event, whether it may be looked at; `None` if all may.
-    pub fn rows(&self, events: &Events) -> Option<Vec<bool>> {
-        let mut seen = vec![false; events.rows];
+    /// A bit for each event, whether it may be looked at, if only some are kept of these; `None` if all may.
+    pub fn rows(&self, events: &Events, keep: Option<&Bits>) -> Option<Bits> {
+        let mut seen = !Bits::ones(events.rows);
         for condition in &self.conditions {
-            let rows = may_hold(condition, events)?;
-            seen.iter_mut().zip(rows).for_each(|(seen, may)| *seen |= may);
+            seen |= &may_hold(condition, events)?;
+        }
+        if let Some(keep) = keep {
+            seen &= keep;
+        }
+        if self.last {
+            seen |= &last(events.integers(LAST), keep);
         }
         Some(seen)
     }
+}
+
+/// What tells which event is the last.
+const LAST: &str = "epoch_us";
+
+/// A bit for each of these times, of which perhaps only some are kept: whether it is the last, if there is any.
+fn last(times: &Values<i64>, keep: Option<&Bits>) -> Bits {
+    let mut rows = times.valid.clone();
+    if let Some(keep) = keep {
+        rows &= keep;
+    }
+    let last = rows.rows().into_iter().max_by_key(|&row| times.values[row as usize]);
+    (0u32..).take(times.values.len()).map(|row| Some(row) == last).collect()
 }
 
 /// Finds where queries take from the relation.
@@ -78,26 +111,35 @@ impl Visitor for Places<'_> {
 }
 
 /// For which events the condition may hold; `None` where that is not known.
-fn may_hold(condition: &Expr, events: &Events) -> Option<Vec<bool>> {
+fn may_hold(condition: &Expr, events: &Events) -> Option<Bits> {
     match condition {
         Expr::Nested(inner) => may_hold(inner, events),
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            let (left, right) = (may_hold(left, events), may_hold(right, events));
+            let (left, right) = rayon::join(|| may_hold(left, events), || may_hold(right, events));
             match (left, right) {
-                (Some(left), Some(right)) => Some(both(left, &right, |left, right| left & right)),
+                (Some(mut both), Some(right)) => {
+                    both &= &right;
+                    Some(both)
+                }
                 (known, other) => known.or(other),
             }
         }
         Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-            let (left, right) = (may_hold(left, events)?, may_hold(right, events)?);
-            Some(both(left, &right, |left, right| left | right))
+            let (left, right) = rayon::join(|| may_hold(left, events), || may_hold(right, events));
+            let mut either = left?;
+            either |= &right?;
+            Some(either)
         }
         Expr::BinaryOp { left, op, right } => compared(column(left, events)?, op, right),
         Expr::InList { expr, list, negated: false } => {
             let Column::Text(texts) = column(expr, events)? else { return None };
-            let wanted: Vec<&str> = list.iter().map(text).collect::<Option<_>>()?;
-            let codes: Vec<u32> = wanted.iter().filter_map(|text| texts.dictionary.find(text)).collect();
-            Some(texts.codes.iter().map(|code| codes.contains(code)).collect())
+            let mut wanted = vec![false; texts.dictionary.len()];
+            for item in list {
+                if let Some(code) = texts.dictionary.find(text(item)?) {
+                    wanted[code as usize] = true;
+                }
+            }
+            Some(Bits::by(&texts.codes, |&code| wanted.get(code as usize) == Some(&true)))
         }
         Expr::IsNull(inner) => Some(nulls(column(inner, events)?, true)),
         Expr::IsNotNull(inner) => Some(nulls(column(inner, events)?, false)),
@@ -106,39 +148,43 @@ fn may_hold(condition: &Expr, events: &Events) -> Option<Vec<bool>> {
     }
 }
 
-fn both(left: Vec<bool>, right: &[bool], of: impl Fn(bool, bool) -> bool) -> Vec<bool> {
-    left.into_iter().zip(right).map(|(left, right)| of(left, *right)).collect()
-}
-
 fn column<'a>(expression: &Expr, events: &'a Events) -> Option<&'a Column> {
     let Expr::Identifier(name) = expression else { return None };
     events.columns.get(name.value.as_str())
 }
 
-fn nulls(column: &Column, wanted: bool) -> Vec<bool> {
-    (0..column.len()).map(|row| column.is_null(row) == wanted).collect()
+fn nulls(column: &Column, wanted: bool) -> Bits {
+    let valid = match column {
+        Column::Bigint(values) | Column::Timestamp(values) | Column::Date(values) => &values.valid,
+        Column::Double(values) => &values.valid,
+        Column::Boolean(values) => &values.valid,
+        Column::Text(texts) => return Bits::by(&texts.codes, |&code| (code == NULL) == wanted),
+    };
+    if wanted { !valid.clone() } else { valid.clone() }
 }
 
-fn truth(column: &Column, wanted: bool) -> Option<Vec<bool>> {
+fn truth(column: &Column, wanted: bool) -> Option<Bits> {
     let Column::Boolean(values) = column else { return None };
-    Some(values.iter().map(|value| value == Some(wanted)).collect())
+    let truths = Bits::of(&values.values);
+    let mut those = if wanted { truths } else { !truths };
+    those &= &values.valid;
+    Some(those)
 }
 
-fn compared(column: &Column, operator: &BinaryOperator, with: &Expr) -> Option<Vec<bool>> {
+fn compared(column: &Column, operator: &BinaryOperator, with: &Expr) -> Option<Bits> {
     match column {
         Column::Text(texts) if *operator == BinaryOperator::Eq => {
-            let code = texts.dictionary.find(text(with)?);
-            Some(texts.codes.iter().map(|is| Some(*is) == code).collect())
+            let code = texts.dictionary.find(text(with)?).unwrap_or(NULL);
+            Some(Bits::by(&texts.codes, |&is| is == code && is != NULL))
         }
         Column::Bigint(values) => {
             let number = number(with)?;
-            let holds = |test: fn(&i64, &i64) -> bool| Some(those(values, |value| test(&value, &number)));
             match operator {
-                BinaryOperator::Eq => holds(i64::eq),
-                BinaryOperator::Lt => holds(i64::lt),
-                BinaryOperator::LtEq => holds(i64::le),
-                BinaryOperator::Gt => holds(i64::gt),
-                BinaryOperator::GtEq => holds(i64::ge),
+                BinaryOperator::Eq => Some(those(values, |value| value == number)),
+                BinaryOperator::Lt => Some(those(values, |value| value < number)),
+                BinaryOperator::LtEq => Some(those(values, |value| value <= number)),
+                BinaryOperator::Gt => Some(those(values, |value| value > number)),
+                BinaryOperator::GtEq => Some(those(values, |value| value >= number)),
                 _ => None,
             }
         }
@@ -146,8 +192,10 @@ fn compared(column: &Column, operator: &BinaryOperator, with: &Expr) -> Option<V
     }
 }
 
-fn those(values: &Values<i64>, test: impl Fn(i64) -> bool) -> Vec<bool> {
-    values.iter().map(|value| value.is_some_and(&test)).collect()
+fn those(values: &Values<i64>, test: impl Fn(i64) -> bool) -> Bits {
+    let mut those = Bits::by(&values.values, |&value| test(value));
+    those &= &values.valid;
+    those
 }
 
 fn number(expression: &Expr) -> Option<i64> {
@@ -191,10 +239,13 @@ mod tests {
 
     fn seen(sql: &str) -> Option<Vec<String>> {
         let events = events();
-        let rows = Seen::by([sql].into_iter(), "events")?.rows(&events)?;
+        let rows = Seen::by([sql].into_iter(), "events")?.rows(&events, None)?;
         let named = events.texts("message");
         Some(
-            (0..events.rows).filter(|&row| rows[row]).map(|row| named.get(row).unwrap().to_owned()).collect(),
+            (0..events.rows)
+                .filter(|&row| rows.get(row))
+                .map(|row| named.get(row).unwrap().to_owned())
+                .collect(),
         )
     }
 
@@ -265,8 +316,8 @@ mod tests {
     fn every_place_of_every_query_is_looked_at() {
         let views = "SELECT COUNT(*) AS n FROM events WHERE event_type = 'view'";
         let both = Seen::by([views, "SELECT 1 AS n FROM events WHERE paired"].into_iter(), "events").unwrap();
-        let count = |seen: Option<Vec<bool>>| seen.unwrap().into_iter().filter(|seen| *seen).count();
-        assert_eq!(count(both.rows(&events())), 12 + 12);
+        let count = |seen: Option<Bits>| seen.unwrap().rows().len();
+        assert_eq!(count(both.rows(&events(), None)), 12 + 12);
         let nested = "WITH a AS (SELECT message FROM events WHERE paired), \
              b AS (SELECT message FROM events WHERE event_type = 'view' AND message IN (SELECT message FROM a)) \
              SELECT COUNT(*) AS n FROM b";
@@ -284,6 +335,28 @@ mod tests {
         ] {
             assert_eq!(seen(sql), None, "{sql}");
         }
+    }
+
+    #[test]
+    fn the_last_of_those_that_are_kept_is_among_them() {
+        let times = [Some(3), None, Some(7), Some(1), Some(9)];
+        let mut types = Texts::default();
+        ["view", "view", "search", "view", "search"]
+            .iter()
+            .for_each(|event_type| types.push(Some(event_type)));
+        let columns =
+            [("event_type", Column::Text(types)), ("epoch_us", Column::Bigint(times.into_iter().collect()))];
+        let events = Events { columns: columns.into_iter().collect(), rows: times.len() };
+        let views = ["SELECT 1 AS n FROM events WHERE event_type = 'view'"];
+        let seen = Seen::by(views.into_iter(), "events").unwrap().and_last();
+        assert_eq!(seen.columns(), ["event_type", "epoch_us"]);
+        assert_eq!(seen.rows(&events, None).unwrap().rows(), [0, 1, 3, 4]);
+        let but_the_end: Bits = (0..5).map(|row| row % 4 > 0).collect();
+        assert_eq!(seen.rows(&events, Some(&but_the_end)).unwrap().rows(), [1, 2, 3]);
+        assert!(seen.rows(&events, Some(&!Bits::ones(5))).unwrap().rows().is_empty());
+        let searches = ["SELECT 1 AS n FROM events WHERE event_type = 'search'"];
+        let both = seen.or(Seen::by(searches.into_iter(), "events").unwrap());
+        assert_eq!(both.rows(&events, None).unwrap().rows().len(), 5);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Bits, one a row: which rows have a value. Knows nothing of the values.
+//! Bits, one a row: which rows have a value, or are wanted. Knows nothing of the values.
+
+use std::ops::{BitAndAssign, BitOrAssign, Not};
 
 /// A bit a row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,6 +58,19 @@ impl Bits {
         self.len - self.words.iter().map(|word| word.count_ones() as usize).sum::<usize>()
     }
 
+    /// The rows whose bits are set.
+    pub fn rows(&self) -> Vec<u32> {
+        let mut rows = Vec::with_capacity(self.len - self.unset());
+        for (first, &word) in (0u32..).step_by(64).zip(&self.words) {
+            let mut left = word;
+            while left != 0 {
+                rows.push(first + left.trailing_zeros());
+                left &= left - 1;
+            }
+        }
+        rows
+    }
+
     /// Eight rows a byte, the first in the lowest bit.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
@@ -81,18 +96,17 @@ impl Bits {
 
     /// A bit for each of these.
     pub fn of(bits: &[bool]) -> Bits {
-        // Eight at a time: the product brings the lowest bit of each byte into the highest byte.
-        let byte = |eight: &[bool; 8]| {
-            let bytes = u64::from_le_bytes(eight.map(u8::from));
-            (bytes.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
-        };
-        let (words, rest) = bits.as_chunks::<64>();
-        let word = |bits: &[bool; 64]| {
-            let (bytes, _) = bits.as_chunks::<8>();
-            u64::from_le_bytes(std::array::from_fn(|at| byte(&bytes[at])))
-        };
-        let mut all = Bits { words: words.iter().map(word).collect(), len: words.len() * 64 };
-        rest.iter().for_each(|&bit| all.push(bit));
+        Bits::by(bits, |bit| *bit)
+    }
+
+    /// A bit for each of these values.
+    pub fn by<T>(values: &[T], bit: impl Fn(&T) -> bool) -> Bits {
+        let (blocks, rest) = values.as_chunks::<64>();
+        // First as bytes, which vector instructions make.
+        let bits = |block: &[T; 64]| std::array::from_fn(|at| bit(&block[at]));
+        let mut all =
+            Bits { words: blocks.iter().map(|block| word(&bits(block))).collect(), len: blocks.len() * 64 };
+        rest.iter().for_each(|value| all.push(bit(value)));
         all
     }
 
@@ -112,24 +126,59 @@ impl Bits {
     }
 }
 
+/// The bits of these, the first in the lowest.
+fn word(bits: &[bool; 64]) -> u64 {
+    // Eight at a time: the product brings the lowest bit of each byte into the highest byte.
+    let byte = |eight: &[bool; 8]| {
+        let bytes = u64::from_le_bytes(eight.map(u8::from));
+        (bytes.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+    };
+    let (bytes, _) = bits.as_chunks::<8>();
+    u64::from_le_bytes(std::array::from_fn(|at| byte(&bytes[at])))
+}
+
 impl FromIterator<bool> for Bits {
     fn from_iter<I: IntoIterator<Item = bool>>(bits: I) -> Self {
-        let mut bits = bits.into_iter();
-        let mut out = Bits::with_capacity(bits.size_hint().0);
-        loop {
-            let (mut word, mut count) = (0, 0);
-            for bit in bits.by_ref().take(64) {
-                word |= u64::from(bit) << count;
-                count += 1;
+        let bits = bits.into_iter();
+        let mut words = Vec::with_capacity(bits.size_hint().0.div_ceil(64));
+        let (mut word, mut count) = (0, 0);
+        bits.for_each(|bit| {
+            word |= u64::from(bit) << count;
+            count += 1;
+            if count == 64 {
+                words.push(word);
+                (word, count) = (0, 0);
             }
-            if count > 0 {
-                out.words.push(word);
-                out.len += count;
-            }
-            if count < 64 {
-                return out;
-            }
-        }
+        });
+        let len = words.len() * 64 + count;
+        words.extend((count > 0).then_some(word));
+        Bits { words, len }
+    }
+}
+
+/// Leaves only the bits that are set in both, which have as many rows.
+impl BitAndAssign<&Bits> for Bits {
+    fn bitand_assign(&mut self, other: &Bits) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= other);
+    }
+}
+
+/// Sets the bits of the other, too, which has as many rows.
+impl BitOrAssign<&Bits> for Bits {
+    fn bitor_assign(&mut self, other: &Bits) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    }
+}
+
+/// The bits that are not set.
+impl Not for Bits {
+    type Output = Bits;
+
+    fn not(mut self) -> Bits {
+        let len = self.len;
+        self.words.iter_mut().for_each(|word| *word = !*word);
+        self &= &Bits::ones(len);
+        self
     }
 }
 
@@ -149,6 +198,22 @@ mod tests {
             assert_eq!(Bits::of(&a.iter().collect::<Vec<bool>>()), a);
             let expected: Vec<bool> = a.iter().chain(b.iter()).chain([true]).collect();
             assert_eq!(both.iter().collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn bits_are_combined_row_by_row() {
+        for len in [0, 1, 63, 64, 65, 200] {
+            let of = |bit: fn(usize) -> bool| -> Bits { (0..len).map(bit).collect() };
+            let (a, b) = (of(|row| row % 3 == 0), of(|row| row % 5 < 2));
+            let (mut both, mut either) = (a.clone(), a.clone());
+            both &= &b;
+            either |= &b;
+            assert_eq!(both, of(|row| row % 15 == 0 || row % 15 == 6));
+            assert_eq!(either, of(|row| row % 3 == 0 || row % 5 < 2));
+            assert_eq!(!a.clone(), of(|row| row % 3 > 0));
+            let rows: Vec<u32> = (0..len as u32).filter(|row| row % 5 < 2).collect();
+            assert_eq!(b.rows(), rows);
         }
     }
 }

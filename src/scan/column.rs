@@ -79,11 +79,6 @@ impl<T: Copy + Default> FromIterator<Option<T>> for Values<T> {
     }
 }
 
-/// The rows that are to be kept.
-pub fn rows_kept(keep: &[bool]) -> Vec<u32> {
-    (0u32..).zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect()
-}
-
 /// The code of a null in a text column.
 pub const NULL: u32 = u32::MAX;
 

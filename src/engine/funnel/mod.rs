@@ -8,6 +8,7 @@ mod walk;
 use super::functions::context;
 use super::polars::{check_condition, explain};
 use super::relation::Relation;
+use super::seen::Seen;
 use crate::error::Error;
 use crate::report::Funnel;
 use crate::schema::EVENTS;
@@ -30,6 +31,15 @@ pub fn query(funnel: &Funnel, events: &Relation) -> Result<DataFrame, Error> {
 /// `Error::Query` that names the first option that is wrong, and what is wrong with it.
 pub fn check(funnel: &Funnel, events: &Relation) -> Result<(), Error> {
     funnel.conditions().try_for_each(|(option, condition)| check_condition(&option, condition, events))
+}
+
+/// The events that the kernel looks at, if not all: those that match something, and the last, with which the data ends.
+pub fn seen(funnel: &Funnel) -> Option<Seen> {
+    let mut conditions = funnel.conditions();
+    if funnel.lost_after.is_some() || !conditions.all(|(_, condition)| looks_at_its_row(condition)) {
+        return None;
+    }
+    Seen::by([funnel.matches_sql().as_str()].into_iter(), EVENTS.name).map(Seen::and_last)
 }
 
 fn result(funnel: &Funnel, events: &Relation) -> PolarsResult<DataFrame> {

@@ -51,6 +51,13 @@ impl Funnel {
         self.marked("TRUE", "FALSE", &viewed.unwrap_or_default()) + &known
     }
 
+    /// The events that match a step, or what is excluded.
+    pub fn matches_sql(&self) -> String {
+        let steps = self.steps.iter().map(|step| &step.condition);
+        let any: Vec<String> = steps.chain(&self.exclude).map(|condition| format!("({condition})")).collect();
+        format!("SELECT epoch_us FROM events\n{}    AND ({})\n", self.known(), any.join(" OR "))
+    }
+
     /// The part of the SQL that a kernel leaves over: what comes behind `reached` (of which it needs no entity), or, if
     /// lost ones are asked for, behind `went`; from a relation of that name.
     pub fn result_sql(&self) -> String {
