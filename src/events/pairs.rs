@@ -2,16 +2,16 @@
 //! when it was answered, a request line; they belong together when event type, address and user agent are the same
 //! and the action was written while the request was being processed.
 
-use super::{Events, LINE};
+use super::{Events, LINE, rows_by_group};
 use crate::scan::FILE;
 use crate::scan::builder::KINDS;
-use crate::scan::column::{NULL, Values};
+use crate::scan::column::{Bits, NULL, Values};
 use crate::scan::time::SECOND;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
-/// Lines with the same number here may belong together: client and event type.
-type Group = u64;
+/// Client and event type: lines that have the same may belong together.
+type Group = (u32, u32);
 
 /// When an action was written.
 type Action = (Group, i64);
@@ -28,70 +28,103 @@ pub struct Pairs {
     pub in_doubt: bool,
 }
 
-/// Finds the pairs. Every action line belongs to one request at most.
-pub fn pairs(events: &Events, clients: &[u32]) -> Pairs {
-    let mut actions = actions(events, clients);
-    let mut requests = requests(events, clients, &actions);
-    actions.par_sort_unstable();
+/// Finds the pairs; clients are numbers below this count. Every action line belongs to one request at most.
+pub fn pairs(events: &Events, clients: &[u32], count: usize) -> Pairs {
+    let types = events.texts("event_type");
+    let mut has_actions = vec![true; types.dictionary.len()];
+    let action_rows = rows_of_kind(events, KINDS[1], &has_actions);
+    has_actions.fill(false);
+    action_rows.iter().for_each(|&row| has_actions[types.codes[row as usize] as usize] = true);
+    let request_rows = rows_of_kind(events, KINDS[0], &has_actions);
+
+    let (times, durations) = (events.times("timestamp"), events.doubles("process_time"));
+    let group = |row: usize| (clients[row], types.codes[row]);
+    let action = |row: usize| (group(row), times.values[row]);
+    let request = |row: usize| {
+        let (time, duration) = (times.values[row], durations.get(row).unwrap_or(0.0));
+        let took = (duration.clamp(0.0, LONGEST_REQUEST) * SECOND as f64).round() as i64;
+        (group(row), time, time.saturating_sub(took), row)
+    };
+    let (mut actions, starts) = by_client(&action_rows, clients, count, action);
+    actions.par_chunk_by_mut(|a, b| a.0.0 == b.0.0).for_each(|actions| sort(actions, Ord::cmp));
+    let (mut requests, _) = by_client(&request_rows, clients, count, request);
     let is_read = LINE.names().all(|name| events.columns.contains_key(name));
-    requests.par_sort_unstable_by(|a, b| {
+    let (found, in_doubt): (Vec<Vec<usize>>, Vec<bool>) = requests
+        .par_chunk_by_mut(|a, b| a.0.0 == b.0.0)
+        .fold(Default::default, |(mut rows, in_doubt): (Vec<usize>, bool), requests| {
+            let client = requests[0].0.0 as usize;
+            let actions = &actions[starts[client]..starts[client + 1]];
+            let found = pair_client(events, actions, requests);
+            rows.extend(
+                requests.iter().zip(&found).filter_map(|(request, found)| found.then_some(request.3)),
+            );
+            let in_doubt = in_doubt || (!is_read && alike_differ(events, requests, &found));
+            (rows, in_doubt)
+        })
+        .unzip();
+    let mut paired = vec![false; events.rows];
+    found.into_iter().flatten().for_each(|row| paired[row] = true);
+    Pairs { paired: Values::all(paired), in_doubt: in_doubt.contains(&true) }
+}
+
+/// The rows of this kind that have a time and one of these types, by code.
+fn rows_of_kind(events: &Events, kind: &str, wanted: &[bool]) -> Vec<u32> {
+    let (kinds, types) = (events.texts("kind"), events.texts("event_type"));
+    let kind = kinds.dictionary.find(kind).unwrap_or(NULL);
+    let mut those = Bits::by(&kinds.codes, |&of| of == kind);
+    those &= &Bits::by(&types.codes, |&event_type| wanted.get(event_type as usize) == Some(&true));
+    those &= &events.times("timestamp").valid;
+    those.rows()
+}
+
+/// What these rows are made into: those of client c from `starts[c]` to `starts[c + 1]`.
+fn by_client<T>(
+    rows: &[u32],
+    clients: &[u32],
+    count: usize,
+    made: impl Fn(usize) -> T,
+) -> (Vec<T>, Vec<usize>) {
+    let clients: Vec<u32> = rows.iter().map(|&row| clients[row as usize]).collect();
+    let (places, starts) = rows_by_group(&clients, count);
+    (places.into_iter().map(|place| made(rows[place as usize] as usize)).collect(), starts)
+}
+
+/// Sorts the lines of a client: by one thread, unless they are many.
+fn sort<T: Send>(lines: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
+    if lines.len() < MANY { lines.sort_unstable_by(compare) } else { lines.par_sort_unstable_by(compare) }
+}
+
+const MANY: usize = 1 << 15;
+
+/// Sorts the requests of a client and says of each whether it has an action, of those of the same client, which are sorted.
+fn pair_client(events: &Events, actions: &[Action], requests: &mut [Request]) -> Vec<bool> {
+    let mut paired = vec![false; requests.len()];
+    if actions.is_empty() {
+        return paired;
+    }
+    sort(requests, |a, b| {
         by_times(events, a, b)
             .then_with(|| by_content(events, a.3, b.3))
             .then_with(|| by_place(events, a.3, b.3))
     });
-    let actions = actions.as_slice();
-    let found: Vec<Vec<usize>> = requests
-        .par_chunk_by(|a, b| a.0 == b.0)
-        .fold(Vec::new, |mut rows, requests| {
-            let group = requests[0].0;
-            let same = &actions[actions.partition_point(|action| action.0 < group)..];
-            let same = &same[..same.partition_point(|action| action.0 == group)];
-            pair(same, requests, |row| rows.push(row));
-            rows
-        })
-        .collect();
-    let mut paired = vec![false; events.rows];
-    found.into_iter().flatten().for_each(|row| paired[row] = true);
-    let differ = |alike: &[Request]| alike.iter().any(|request| paired[request.3] != paired[alike[0].3]);
-    let in_doubt = !is_read && requests.chunk_by(|a, b| by_times(events, a, b).is_eq()).any(differ);
-    Pairs { paired: Values::all(paired), in_doubt }
+    let mut done = 0;
+    for requests in requests.chunk_by(|a, b| a.0 == b.0) {
+        let group = requests[0].0;
+        let same = &actions[actions.partition_point(|action| action.0 < group)..];
+        let same = &same[..same.partition_point(|action| action.0 == group)];
+        pair(same, requests, |at| paired[done + at] = true);
+        done += requests.len();
+    }
+    paired
 }
 
-/// What this kind's rows with a time and one of these types, by code, are made into, from row, group and time.
-fn of_kind<T: Send>(
-    events: &Events,
-    clients: &[u32],
-    kind: &str,
-    wanted: &[bool],
-    made: impl Fn(usize, Group, i64) -> T + Sync,
-) -> Vec<T> {
-    let (kinds, types, times) = (events.texts("kind"), events.texts("event_type"), events.times("timestamp"));
-    let kind = kinds.dictionary.find(kind).unwrap_or(NULL);
-    let of_row = |row: usize| {
-        let event_type = types.codes[row];
-        // Few rows are, so that is asked first.
-        (kinds.codes[row] == kind && wanted.get(event_type as usize) == Some(&true)).then_some(())?;
-        Some(made(row, u64::from(event_type) << 32 | u64::from(clients[row]), times.get(row)?))
-    };
-    (0..events.rows).into_par_iter().with_min_len(ROWS_TOGETHER).filter_map(of_row).collect()
-}
-
-/// How many rows a thread looks at at least.
-const ROWS_TOGETHER: usize = 1 << 16;
-
-fn actions(events: &Events, clients: &[u32]) -> Vec<Action> {
-    let all = vec![true; events.texts("event_type").dictionary.len()];
-    of_kind(events, clients, KINDS[1], &all, |_, group, time| (group, time))
-}
-
-/// The requests of those types of event of which there are actions.
-fn requests(events: &Events, clients: &[u32], actions: &[Action]) -> Vec<Request> {
-    let durations = events.doubles("process_time");
-    let mut has_actions = vec![false; events.texts("event_type").dictionary.len()];
-    actions.iter().for_each(|&(group, _)| has_actions[(group >> 32) as usize] = true);
-    of_kind(events, clients, KINDS[0], &has_actions, |row, group, time| {
-        let duration = durations.get(row).unwrap_or(0.0).clamp(0.0, LONGEST_REQUEST);
-        (group, time, time.saturating_sub((duration * SECOND as f64).round() as i64), row)
+/// Whether some of a client's requests that the same actions could belong to are paired, and some are not.
+fn alike_differ(events: &Events, requests: &[Request], paired: &[bool]) -> bool {
+    let mut left = paired;
+    requests.chunk_by(|a, b| by_times(events, a, b).is_eq()).any(|alike| {
+        let (these, more) = left.split_at(alike.len());
+        left = more;
+        these.iter().any(|is| *is != these[0])
     })
 }
 
@@ -116,14 +149,14 @@ fn by_place(events: &Events, a: usize, b: usize) -> Ordering {
     files.then(a.cmp(&b))
 }
 
-/// Calls `found` with the rows of the requests that have an action. In the order of their ends, each request takes the
+/// Calls `found` with the places of the requests that have an action. In the order of their ends, each request takes the
 /// earliest free action within it: no other choice pairs more (a maximum matching of points and intervals). Actions and
 /// requests are sorted.
 fn pair(actions: &[Action], requests: &[Request], mut found: impl FnMut(usize)) {
     // For each action itself if it is free, else one behind it that no free one is before: a way that becomes shorter
     // whenever it is gone, so that crowds of slow requests take no longer than others.
     let mut next: Vec<usize> = (0..=actions.len()).collect();
-    for &(_, end, begin, row) in requests {
+    for (place, &(_, end, begin, _)) in requests.iter().enumerate() {
         let mut at = actions.partition_point(|&(_, time)| time < begin);
         while next[at] != at {
             next[at] = next[next[at]];
@@ -131,7 +164,7 @@ fn pair(actions: &[Action], requests: &[Request], mut found: impl FnMut(usize)) 
         }
         if actions.get(at).is_some_and(|&(_, time)| time <= end) {
             next[at] = at + 1;
-            found(row);
+            found(place);
         }
     }
 }
@@ -162,10 +195,10 @@ mod tests {
             (seed >> 33) % below
         };
         for _ in 0..3000 {
-            let mut actions: Vec<Action> = (0..random(5)).map(|_| (0, random(8) as i64)).collect();
+            let mut actions: Vec<Action> = (0..random(5)).map(|_| ((0, 0), random(8) as i64)).collect();
             let requests = (0..random(5)).map(|row| {
                 let begin = random(8) as i64;
-                (0, begin + random(5) as i64, begin, row as usize)
+                ((0, 0), begin + random(5) as i64, begin, row as usize)
             });
             let mut requests: Vec<Request> = requests.collect();
             actions.sort_unstable();
@@ -180,7 +213,7 @@ mod tests {
     #[test]
     fn a_crowd_of_slow_requests_is_paired_as_quickly_as_any() {
         let count = 100_000;
-        let actions: Vec<Action> = (0..count).map(|time| (0, time)).collect();
+        let actions: Vec<Action> = (0..count).map(|time| ((0, 0), time)).collect();
         let seconds = |request: &dyn Fn(i64) -> Request| {
             let requests: Vec<Request> = (0..count).map(request).collect();
             let run = || {
@@ -191,8 +224,8 @@ mod tests {
             };
             (0..3).map(|_| run()).fold(f64::MAX, f64::min)
         };
-        let quick = seconds(&|at| (0, at, at, at as usize));
-        let slow = seconds(&|at| (0, count + at, 0, at as usize));
+        let quick = seconds(&|at| ((0, 0), at, at, at as usize));
+        let slow = seconds(&|at| ((0, 0), count + at, 0, at as usize));
         // To look at all that are taken takes a thousand times as long.
         assert!(slow < 50.0 * quick, "{slow} s, {quick} s");
     }

@@ -2,12 +2,14 @@
 //! `/api/log/` go on with a session that is open but do not open one.
 
 use super::what::without_host;
-use super::{Events, rows_by_group};
+use super::{Events, ROWS_TOGETHER, rows_by_group};
 use crate::scan::builder::KINDS;
-use crate::scan::column::{Column, NULL, Values};
+use crate::scan::column::{Bits, Column, NULL, Values};
 use crate::scan::time::{DAY, SECOND};
+use rayon::prelude::*;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What makes a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,16 @@ impl Sessions {
 
     /// A value for each row: the number of the session within the visitor's, from 1; null for events that belong to
     /// none. `before` says of a visitor what there was before these events.
-    pub fn numbers(self, events: &Events, before: impl Fn(&str) -> Option<Before>) -> Values<i64> {
+    pub fn numbers(self, events: &Events, before: impl Fn(&str) -> Option<Before> + Sync) -> Values<i64> {
+        self.numbers_by(ROWS_TOGETHER, events, before)
+    }
+
+    fn numbers_by(
+        self,
+        rows_together: usize,
+        events: &Events,
+        before: impl Fn(&str) -> Option<Before> + Sync,
+    ) -> Values<i64> {
         let visitors = events.texts("visitor_id");
         let times = events.times("timestamp");
         let opens = openers(events);
@@ -46,12 +57,12 @@ impl Sessions {
             .map(|(row, &code)| if times.valid.get(row) { code } else { NULL })
             .collect();
         let (mut rows, starts) = rows_by_group(&groups, visitors.dictionary.len());
-        let mut numbers = vec![None; events.rows];
-        for (code, visitor) in starts.windows(2).enumerate() {
-            let rows = &mut rows[visitor[0]..visitor[1]];
+        // 0 is none.
+        let numbers: Vec<AtomicI64> = (0..events.rows).map(|_| AtomicI64::new(0)).collect();
+        let count = |visitor: usize, rows: &mut [u32]| {
             // Of events at the same moment, the one that opens a session comes first, whatever their order in the file.
             rows.sort_by_key(|&row| (times.values[row as usize], !opens[row as usize]));
-            let before = before(visitors.dictionary.get(code as u32));
+            let before = before(visitors.dictionary.get(visitor as u32));
             let (mut number, mut last) = before.map_or((0, i64::MIN), |before| (before.number, before.last));
             for &row in rows.iter() {
                 let row = row as usize;
@@ -63,10 +74,27 @@ impl Sessions {
                 }
                 number += i64::from(!open);
                 last = time;
-                numbers[row] = Some(number);
+                numbers[row].store(number, Ordering::Relaxed);
+            }
+        };
+        let (mut parts, mut left, mut begin) = (Vec::new(), &mut *rows, 0);
+        for end in 1..starts.len() {
+            let rows = starts[end] - starts[begin];
+            if rows >= rows_together || end + 1 == starts.len() {
+                let (part, more) = left.split_at_mut(rows);
+                parts.push((begin..end, part));
+                (left, begin) = (more, end);
             }
         }
-        numbers.into_iter().collect()
+        parts.into_par_iter().for_each(|(part, mut rows)| {
+            for visitor in part {
+                let (own, more) = rows.split_at_mut(starts[visitor + 1] - starts[visitor]);
+                count(visitor, own);
+                rows = more;
+            }
+        });
+        let values: Vec<i64> = numbers.into_iter().map(AtomicI64::into_inner).collect();
+        Values { valid: Bits::by(&values, |&number| number != 0), values }
     }
 }
 
@@ -159,4 +187,52 @@ fn openers(events: &Events) -> Vec<bool> {
         paths.dictionary.iter().map(|path| without_host(path).starts_with("/api/log/")).collect();
     let rows = kinds.codes.iter().zip(&paths.codes);
     rows.map(|(&kind, &path)| kind != telemetry && (path == NULL || !own_call[path as usize])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::column::Texts;
+
+    /// Events of a few visitors, some of nobody or at no time, of every kind.
+    fn events(rows: usize, mut seed: u64) -> Events {
+        let mut below = |end: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % end
+        };
+        let mut times = Values::default();
+        let [mut visitors, mut kinds, mut paths] = [Texts::default(), Texts::default(), Texts::default()];
+        for _ in 0..rows {
+            times.push((below(20) > 0).then_some(below(90) as i64 * 60 * SECOND));
+            let visitor = below(7);
+            visitors.push((visitor > 0).then(|| format!("visitor-{visitor}")).as_deref());
+            kinds.push(Some(KINDS[below(3) as usize]));
+            paths.push([None, Some("/"), Some("/api/log/dwell")][below(3) as usize]);
+        }
+        let columns = [
+            ("timestamp", Column::Timestamp(times)),
+            ("visitor_id", Column::Text(visitors)),
+            ("kind", Column::Text(kinds)),
+            ("path", Column::Text(paths)),
+        ];
+        Events { columns: columns.into_iter().collect(), rows }
+    }
+
+    #[test]
+    fn in_any_parts_rows_have_the_same_sessions() {
+        let before = |visitor: &str| {
+            let number = visitor.ends_with('3').then_some(4)?;
+            Some(Before { number, last: 5 * 60 * SECOND, first_seen: 0 })
+        };
+        let mut most = 0;
+        for seed in 0..300 {
+            let events = events(seed as usize % 60, seed);
+            let found = |rows_together| Sessions::DEFAULT.numbers_by(rows_together, &events, before);
+            let whole = found(usize::MAX);
+            assert!([1, 2, 7].into_iter().all(|together| found(together) == whole), "{seed}");
+            assert!(whole.iter().flatten().all(|number| number > 0), "{seed}");
+            most = most.max(whole.iter().flatten().count());
+        }
+        assert!(most > 20, "{most}");
+    }
 }

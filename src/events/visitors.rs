@@ -6,12 +6,13 @@
 //! (that client). The id that a client shows for the first time next within 30 minutes of a log-out goes on as the
 //! visitor who logged out.
 
-use super::{Events, clients, rows_by_group};
-use crate::scan::column::{Dictionary, NULL, Texts, Values};
+use super::{Events, ROWS_TOGETHER, clients, rows_by_group};
+use crate::scan::column::{Bits, Dictionary, NULL, Texts, Values};
 use crate::scan::time::SECOND;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How long a client is remembered.
 const MEMORY: i64 = 30 * 60 * SECOND;
@@ -67,10 +68,15 @@ impl Joined {
     /// joined: for all events, or for one part after the other.
     pub fn times(&self, names: &Texts, times: &Values<i64>) -> Vec<i64> {
         let mut first = vec![i64::MAX; self.first.len()];
+        if self.is_empty() {
+            return first;
+        }
         let codes: Vec<u32> =
             names.dictionary.iter().map(|name| self.names.find(name).unwrap_or(NULL)).collect();
-        for (&name, time) in names.codes.iter().zip(times.iter()).filter(|(name, _)| **name != NULL) {
-            if let (Some(first), Some(time)) = (first.get_mut(codes[name as usize] as usize), time) {
+        let joined = |name: u32| codes.get(name as usize).copied().unwrap_or(NULL);
+        for (row, code) in names.codes.iter().map(|&name| joined(name)).enumerate() {
+            // Few are joined.
+            if let (Some(first), Some(time)) = (first.get_mut(code as usize), times.get(row)) {
                 *first = time.min(*first);
             }
         }
@@ -170,10 +176,10 @@ fn ids(sessions: &Texts) -> Vec<u32> {
     sessions.codes.iter().map(|&code| if code == first || code == unknown { NULL } else { code }).collect()
 }
 
-fn logouts(events: &Events) -> Vec<bool> {
+fn logouts(events: &Events) -> Bits {
     let types = events.texts("event_type");
     let logout = types.dictionary.find("logout");
-    types.codes.iter().map(|&code| Some(code) == logout).collect()
+    Bits::by(&types.codes, |&code| Some(code) == logout)
 }
 
 /// Visitors are numbered: first the ids, then the clients.
@@ -182,7 +188,7 @@ struct Search<'a> {
     times: &'a Values<i64>,
     ids: Vec<u32>,
     names: &'a Dictionary,
-    logouts: Vec<bool>,
+    logouts: Bits,
     /// How many rows a thread takes at a time, more only where they are one client's.
     rows_together: usize,
 }
@@ -190,14 +196,13 @@ struct Search<'a> {
 /// Visitors who are the same, because of a log-out at this time.
 type Pair = (i64, u32, u32);
 
-/// The rows of some clients, each of which gets its visitor.
-struct Part<'a> {
-    clients: Range<usize>,
-    rows: &'a mut [u32],
-    visitors: &'a mut [u32],
+/// An event of a client.
+struct Line {
+    time: i64,
+    row: u32,
+    id: u32,
+    visitor: u32,
 }
-
-const ROWS_TOGETHER: usize = 1 << 14;
 
 impl<'a> Search<'a> {
     fn new(events: &'a Events) -> Self {
@@ -216,115 +221,86 @@ impl<'a> Search<'a> {
         known: &(impl Fn(&str, &str) -> bool + Sync),
     ) -> (Vec<u32>, Vec<Pair>) {
         let client_count = self.client_names.len() + 1;
-        let (mut rows, starts) = rows_by_group(clients, client_count);
-        let mut visitors = vec![NULL; rows.len()];
-        let mut parts = Vec::new();
-        let (mut rows_left, mut visitors_left, mut begin) = (&mut *rows, &mut *visitors, 0);
+        let (rows, starts) = rows_by_group(clients, client_count);
+        // Who shows an id is that; each of the others is named by the thread that has its client.
+        let visitors: Vec<AtomicU32> = self.ids.iter().map(|&id| AtomicU32::new(id)).collect();
+        let (mut parts, mut begin) = (Vec::new(), 0);
         for end in 1..=client_count {
-            let count = starts[end] - starts[begin];
-            if count >= self.rows_together || end == client_count {
-                let (part_rows, more) = rows_left.split_at_mut(count);
-                let (part_visitors, more_visitors) = visitors_left.split_at_mut(count);
-                parts.push(Part { clients: begin..end, rows: part_rows, visitors: part_visitors });
-                (rows_left, visitors_left, begin) = (more, more_visitors, end);
+            if starts[end] - starts[begin] >= self.rows_together || end == client_count {
+                parts.push(begin..end);
+                begin = end;
             }
         }
-        let joins: Vec<Vec<Pair>> =
-            parts.into_par_iter().map(|part| self.name_clients(part, &starts, known)).collect();
-        let mut by_row = vec![NULL; rows.len()];
-        rows.iter().zip(visitors).for_each(|(&row, visitor)| by_row[row as usize] = visitor);
-        (by_row, joins.into_iter().flatten().collect())
-    }
-
-    fn name_clients(&self, part: Part, starts: &[usize], known: &impl Fn(&str, &str) -> bool) -> Vec<Pair> {
-        let mut joins = Vec::new();
-        let before = starts[part.clients.start];
-        for client in part.clients {
-            let place = starts[client] - before..starts[client + 1] - before;
-            let (rows, visitors) = (&mut part.rows[place.clone()], &mut part.visitors[place]);
-            if rows.iter().all(|&row| self.ids[row as usize] != NULL && !self.logouts[row as usize]) {
-                rows.iter().zip(visitors).for_each(|(&row, visitor)| *visitor = self.ids[row as usize]);
-                continue;
+        let named = |part: Range<usize>| {
+            let (mut joins, mut lines) = (Vec::new(), Vec::new());
+            for client in part {
+                let rows = &rows[starts[client]..starts[client + 1]];
+                self.name_client(client, rows, &visitors, &mut lines);
+                self.join_logouts(client, &lines, known, &mut joins);
             }
-            self.sort(rows);
-            // Events without a time have no neighbours.
-            let timed = rows.partition_point(|&row| !self.times.valid.get(row as usize));
-            for (&row, visitor) in rows[..timed].iter().zip(&mut *visitors) {
-                *visitor = self.id_or_client(self.ids[row as usize], client);
-            }
-            self.name_rows(&rows[timed..], &mut visitors[timed..], client);
-            self.join_logouts(&rows[timed..], &visitors[timed..], client, known, &mut joins);
-        }
-        joins
-    }
-
-    fn id_or_client(&self, id: u32, client: usize) -> u32 {
-        if id == NULL { (self.names.len() + client) as u32 } else { id }
-    }
-
-    /// By time, those without first. What happened at the same moment is ordered by the id's name, so that the order
-    /// of lines and files makes no difference.
-    fn sort(&self, rows: &mut [u32]) {
-        let time = |row: u32| self.times.get(row as usize);
-        let id_name = |row: u32| match self.ids[row as usize] {
-            NULL => None,
-            id => Some(self.names.get(id)),
+            joins
         };
-        rows.sort_by(|&a, &b| time(a).cmp(&time(b)).then_with(|| id_name(a).cmp(&id_name(b))));
+        let joins: Vec<Vec<Pair>> = parts.into_par_iter().map(named).collect();
+        let visitors = visitors.into_iter().map(AtomicU32::into_inner).collect();
+        (visitors, joins.into_iter().flatten().collect())
     }
 
-    /// Gives each event its id, or the next one its client shows, or the last.
-    fn name_rows(&self, rows: &[u32], visitors: &mut [u32], client: usize) {
-        let mut next = None;
-        for (&row, visitor) in rows.iter().zip(&mut *visitors).rev() {
-            self.name_near(row, visitor, &mut next);
+    /// Names those of a client's events that show no id; `lines` are then its events, if it is not clear without them who it was.
+    fn name_client(&self, client: usize, rows: &[u32], visitors: &[AtomicU32], lines: &mut Vec<Line>) {
+        lines.clear();
+        let is_clear = |row: usize| self.ids[row] != NULL && !self.logouts.get(row);
+        if rows.iter().all(|&row| is_clear(row as usize)) {
+            return;
         }
-        let mut last = None;
-        for (&row, visitor) in rows.iter().zip(visitors) {
-            self.name_near(row, visitor, &mut last);
-            if *visitor == NULL {
-                *visitor = self.id_or_client(NULL, client);
+        let own = (self.names.len() + client) as u32;
+        for &row in rows {
+            let id = self.ids[row as usize];
+            match self.times.get(row as usize) {
+                Some(time) => lines.push(Line { time, row, id, visitor: id }),
+                // Events without a time have no neighbours.
+                None if id == NULL => visitors[row as usize].store(own, Ordering::Relaxed),
+                None => {}
             }
         }
-    }
-
-    fn name_near(&self, row: u32, visitor: &mut u32, near: &mut Option<(i64, u32)>) {
-        let row = row as usize;
-        let time = self.times.values[row];
-        if self.ids[row] != NULL {
-            *near = Some((time, self.ids[row]));
-            *visitor = self.ids[row];
-        } else if let Some((shown, id)) = *near
-            && *visitor == NULL
-            && (shown - time).abs() <= MEMORY
-        {
-            *visitor = id;
+        // What happened at the same moment is ordered by the id's name, so that the order of lines and files makes no
+        // difference.
+        let name = |line: &Line| (line.id != NULL).then(|| self.names.text(line.id));
+        lines.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| name(a).cmp(&name(b))));
+        let mut next = None;
+        lines.iter_mut().rev().for_each(|line| line.name_near(&mut next));
+        let mut last = None;
+        for line in lines {
+            line.name_near(&mut last);
+            if line.visitor == NULL {
+                line.visitor = own;
+            }
+            if line.id == NULL {
+                visitors[line.row as usize].store(line.visitor, Ordering::Relaxed);
+            }
         }
     }
 
     /// Joins the visitor of each log-out with the id that comes new next.
     fn join_logouts(
         &self,
-        rows: &[u32],
-        visitors: &[u32],
         client: usize,
+        lines: &[Line],
         known: &impl Fn(&str, &str) -> bool,
         joins: &mut Vec<Pair>,
     ) {
-        if !rows.iter().any(|&row| self.logouts[row as usize]) {
+        let is_logout = |line: &&Line| self.logouts.get(line.row as usize);
+        if !lines.iter().any(|line| is_logout(&line)) {
             return;
         }
         let mut met = HashSet::new();
         let mut new_ids = Vec::new();
         let client_name = self.client_name(client).unwrap_or_default();
-        for &row in rows {
-            let id = self.ids[row as usize];
+        for &Line { time, id, .. } in lines {
             if id != NULL && met.insert(id) && !known(client_name, self.names.get(id)) {
-                new_ids.push((self.times.values[row as usize], id));
+                new_ids.push((time, id));
             }
         }
-        for (&row, &visitor) in rows.iter().zip(visitors).filter(|(row, _)| self.logouts[**row as usize]) {
-            let time = self.times.values[row as usize];
+        for &Line { time, visitor, .. } in lines.iter().filter(is_logout) {
             let next = new_ids.partition_point(|&(shown, _)| shown <= time);
             if let Some(&(shown, id)) = new_ids.get(next)
                 && shown - time <= MEMORY
@@ -355,6 +331,20 @@ impl<'a> Search<'a> {
             *code = *of_clients.entry(*code).or_insert_with(name);
         }
         texts
+    }
+}
+
+impl Line {
+    /// The visitor of the id that is near, one or the other way, if the event shows none; else its id is the near one.
+    fn name_near(&mut self, near: &mut Option<(i64, u32)>) {
+        if self.id != NULL {
+            *near = Some((self.time, self.id));
+        } else if let Some((shown, id)) = *near
+            && self.visitor == NULL
+            && (shown - self.time).abs() <= MEMORY
+        {
+            self.visitor = id;
+        }
     }
 }
 
