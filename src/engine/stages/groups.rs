@@ -10,7 +10,7 @@ use sqlparser::ast::{
     CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     GroupByExpr, Query, SetExpr,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// A part that is groups.
 pub struct Groups {
@@ -83,7 +83,7 @@ impl Groups {
         let keys: Option<Vec<Numbers>> =
             self.keys.iter().map(|name| Numbers::of(rows.column(name).ok()?, false)).collect();
         let keys = packed(&keys?)?;
-        let aggregates = self.items.iter().filter_map(|(_, item)| match item {
+        let aggregates = self.items.par_iter().filter_map(|(_, item)| match item {
             Item::Aggregate(aggregate) => Some(Values::of(aggregate, rows)),
             Item::Key(_) => None,
         });
@@ -197,8 +197,17 @@ impl Values {
             Values::Rows => count(&mut |_, _| true),
             Values::Present(present) => count(&mut |row, _| present[row]),
             Values::Distinct(numbers) => {
-                let mut known: HashSet<(u32, u64), FixedState> = HashSet::default();
-                count(&mut |row, group| numbers[row] > 0 && known.insert((group, numbers[row])))
+                let present = rows.iter().filter(|(row, _)| numbers[*row as usize] > 0);
+                let both = |&(row, group): &(u32, u32)| {
+                    u128::from(group) << u64::BITS | u128::from(numbers[row as usize])
+                };
+                // Sorted, for a set of so many would be all over the memory.
+                let mut distinct: Vec<u128> = present.map(both).collect();
+                distinct.sort_unstable();
+                distinct.dedup();
+                let mut counts = vec![0; groups];
+                distinct.iter().for_each(|both| counts[(both >> u64::BITS) as usize] += 1);
+                Cells::Counts(counts)
             }
             Values::Sum(values) => {
                 let mut sums = vec![None; groups];

@@ -1,8 +1,11 @@
 //! The columns by which rows are sorted or grouped, as numbers. Knows nothing of what is done with them.
 
 use crate::events::column::Dictionary;
+use foldhash::fast::FixedState;
 use polars::prelude::*;
+use polars_arrow::array::{Array, View};
 use polars_arrow::bitmap::Bitmap;
+use std::collections::HashMap;
 
 /// A column as numbers: equal where its values are, and 0 for null.
 pub struct Numbers {
@@ -33,6 +36,9 @@ impl Numbers {
                 Some(Numbers::new(values, count as u64, valid.is_some()))
             }
             DataType::String => {
+                if !sorted && let Some(numbers) = short_texts(series.str().ok()?) {
+                    return Some(numbers);
+                }
                 let mut dictionary = Dictionary::default();
                 let mut code = |text: &str| dictionary.code(text.as_bytes());
                 let texts = series.str().ok()?.iter();
@@ -71,8 +77,23 @@ fn integers(values: &Int64Chunked) -> Option<Numbers> {
     Some(Numbers::new(numbers, greatest, array.validity().is_some()))
 }
 
+/// Texts none of which is too long for Arrow to keep it within its view, which is then equal where the text is.
+fn short_texts(texts: &StringChunked) -> Option<Numbers> {
+    let array = texts.downcast_iter().next()?;
+    if !array.views().iter().all(|view| view.is_inline()) {
+        return None;
+    }
+    let mut known: HashMap<u128, u64, FixedState> = HashMap::default();
+    let number = |view: View| {
+        let next = known.len() as u64 + 1;
+        *known.entry(view.as_u128()).or_insert(next)
+    };
+    let values = numbered(array.views(), array.validity(), number);
+    Some(Numbers::new(values, known.len() as u64, array.validity().is_some()))
+}
+
 /// The number of each of these values, 0 where it is not valid.
-fn numbered<T: Copy>(values: &[T], valid: Option<&Bitmap>, number: impl Fn(T) -> u64) -> Vec<u64> {
+fn numbered<T: Copy>(values: &[T], valid: Option<&Bitmap>, mut number: impl FnMut(T) -> u64) -> Vec<u64> {
     match valid {
         None => values.iter().map(|&value| number(value)).collect(),
         Some(valid) => {
