@@ -120,7 +120,8 @@ struct Plan {
     kind: Type,
     from: From,
     dictionary: Dictionary,
-    recent: RecentTexts,
+    // Elsewhere, for only what all lines need is to be close together.
+    recent: Box<RecentTexts>,
 }
 
 /// What a column is built from.
@@ -152,7 +153,7 @@ impl RowBuilder {
                 KINDS.iter().for_each(|kind| _ = dictionary.code(kind.as_bytes()));
             }
             let kind = COLUMNS[usize::from(field.0)].kind;
-            Plan { field, kind, from, dictionary, recent: RecentTexts::default() }
+            Plan { field, kind, from, dictionary, recent: Box::default() }
         };
         let columns: Vec<Plan> = built(settings.wanted).map(plan).collect();
         let rows = empty_rows(&columns, 0);
@@ -195,6 +196,7 @@ impl RowBuilder {
         let agent = settings.needs_agent().then(|| tokens.get(USER_AGENT)).flatten();
         let agent =
             agent.and_then(|token| text(bytes, token, second)).map(|agent| (agent, agents.get(agent)));
+        let mut wrong_types = 0;
         for (plan, cells) in columns.iter_mut().zip(&mut rows.cells) {
             let token = tokens.get(plan.field).filter(|token| token.kind != Kind::Null);
             let ok = match cells {
@@ -230,8 +232,9 @@ impl RowBuilder {
                     code != NULL || token.is_none_or(|token| plan.kind == Type::Session && is_text(token))
                 }
             };
-            tally.wrong_types += u64::from(!ok);
+            wrong_types += u64::from(!ok);
         }
+        tally.wrong_types += wrong_types;
         rows.count += 1;
     }
 
