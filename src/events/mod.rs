@@ -18,6 +18,7 @@ use crate::scan::wanted::Wanted;
 use crate::schema::{self, Origin};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The columns of the events, each with a row an event.
@@ -258,4 +259,13 @@ pub fn rows_by_group(groups: &[u32], count: usize) -> (Vec<u32>, Vec<usize>) {
         next[group as usize] += 1;
     }
     (rows, starts)
+}
+
+/// Groups that begin where [`rows_by_group`] says, as many together as have at least so many rows.
+fn parts(starts: &[usize], rows_together: usize) -> impl Iterator<Item = Range<usize>> {
+    let (mut begin, last) = (0, starts.len() - 1);
+    (1..starts.len()).filter_map(move |end| {
+        let is_part = starts[end] - starts[begin] >= rows_together || end == last;
+        is_part.then(|| std::mem::replace(&mut begin, end)..end)
+    })
 }

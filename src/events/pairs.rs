@@ -172,6 +172,7 @@ fn pair(actions: &[Action], requests: &[Request], mut found: impl FnMut(usize)) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::column::{Column, Texts};
 
     /// The most pairs that there can be, by trying every choice.
     fn most(actions: &[Action], requests: &[Request], free: &mut Vec<bool>) -> usize {
@@ -208,6 +209,64 @@ mod tests {
             let mut free = vec![true; actions.len()];
             assert_eq!(found, most(&actions, &requests, &mut free));
         }
+    }
+
+    #[test]
+    fn each_client_and_type_is_paired_by_itself() {
+        let mut seed = 1u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) % below
+        };
+        let mut paired = 0;
+        for _ in 0..500 {
+            let rows = random(90) as usize;
+            let [mut kinds, mut types, mut clients] = [Texts::default(), Texts::default(), Texts::default()];
+            let (mut times, mut durations) = (Values::default(), Values::default());
+            for _ in 0..rows {
+                kinds.push(Some(KINDS[random(3) as usize]));
+                types.push([None, Some("search"), Some("cart_add")][random(3) as usize]);
+                clients.push([None, Some("one"), Some("other"), Some("third")][random(4) as usize]);
+                times.push((random(20) > 0).then(|| random(12) as i64 * SECOND));
+                durations.push((random(9) > 0).then(|| random(4) as f64));
+            }
+            let columns = [
+                ("kind", Column::Text(kinds)),
+                ("event_type", Column::Text(types)),
+                ("client", Column::Text(clients)),
+                ("timestamp", Column::Timestamp(times)),
+                ("process_time", Column::Double(durations)),
+            ];
+            let events = Events { columns: columns.into_iter().collect(), rows };
+            let found = super::super::pairs(&events).paired;
+            let (times, durations) = (events.times("timestamp"), events.doubles("process_time"));
+            for (client, event_type) in (0..4).flat_map(|client| [(client, 0), (client, 1)]) {
+                let of = |kind: &'static str| {
+                    let is = |name: &str, row: usize, code: u32| events.texts(name).codes[row] == code;
+                    let client = events.texts("client").dictionary.iter().nth(client).map(str::to_owned);
+                    let events = &events;
+                    (0..rows).filter(move |&row| {
+                        events.texts("kind").get(row) == Some(kind)
+                            && is("event_type", row, event_type)
+                            && events.texts("client").get(row) == client.as_deref()
+                            && times.get(row).is_some()
+                    })
+                };
+                let actions: Vec<Action> = of(KINDS[1]).map(|row| ((0, 0), times.values[row])).collect();
+                let request = |row: usize| {
+                    let took = durations.get(row).unwrap_or(0.0) as i64 * SECOND;
+                    ((0, 0), times.values[row], times.values[row] - took, row)
+                };
+                let requests: Vec<Request> = of(KINDS[0]).map(request).collect();
+                let count = requests.iter().filter(|request| found.values[request.3]).count();
+                assert_eq!(count, most(&actions, &requests, &mut vec![true; actions.len()]));
+                paired += count;
+            }
+            assert!(
+                (0..rows).all(|row| !found.values[row] || events.texts("kind").get(row) == Some(KINDS[0]))
+            );
+        }
+        assert!(paired > 500, "{paired}");
     }
 
     #[test]

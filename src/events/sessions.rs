@@ -2,7 +2,7 @@
 //! `/api/log/` go on with a session that is open but do not open one.
 
 use super::what::without_host;
-use super::{Events, ROWS_TOGETHER, rows_by_group};
+use super::{Events, ROWS_TOGETHER, parts, rows_by_group};
 use crate::scan::builder::KINDS;
 use crate::scan::column::{Bits, Column, NULL, Values};
 use crate::scan::time::{DAY, SECOND};
@@ -77,15 +77,12 @@ impl Sessions {
                 numbers[row].store(number, Ordering::Relaxed);
             }
         };
-        let (mut parts, mut left, mut begin) = (Vec::new(), &mut *rows, 0);
-        for end in 1..starts.len() {
-            let rows = starts[end] - starts[begin];
-            if rows >= rows_together || end + 1 == starts.len() {
-                let (part, more) = left.split_at_mut(rows);
-                parts.push((begin..end, part));
-                (left, begin) = (more, end);
-            }
-        }
+        let mut left = rows.as_mut_slice();
+        let with_rows = |part: Range<usize>| {
+            let own = left.split_off_mut(..starts[part.end] - starts[part.start]);
+            (part, own.unwrap_or_default())
+        };
+        let parts: Vec<_> = parts(&starts, rows_together).map(with_rows).collect();
         parts.into_par_iter().for_each(|(part, mut rows)| {
             for visitor in part {
                 let (own, more) = rows.split_at_mut(starts[visitor + 1] - starts[visitor]);

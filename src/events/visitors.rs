@@ -6,7 +6,7 @@
 //! (that client). The id that a client shows for the first time next within 30 minutes of a log-out goes on as the
 //! visitor who logged out.
 
-use super::{Events, ROWS_TOGETHER, clients, rows_by_group};
+use super::{Events, ROWS_TOGETHER, clients, parts, rows_by_group};
 use crate::scan::column::{Bits, Dictionary, NULL, Texts, Values};
 use crate::scan::time::SECOND;
 use rayon::prelude::*;
@@ -224,13 +224,6 @@ impl<'a> Search<'a> {
         let (rows, starts) = rows_by_group(clients, client_count);
         // Who shows an id is that; each of the others is named by the thread that has its client.
         let visitors: Vec<AtomicU32> = self.ids.iter().map(|&id| AtomicU32::new(id)).collect();
-        let (mut parts, mut begin) = (Vec::new(), 0);
-        for end in 1..=client_count {
-            if starts[end] - starts[begin] >= self.rows_together || end == client_count {
-                parts.push(begin..end);
-                begin = end;
-            }
-        }
         let named = |part: Range<usize>| {
             let (mut joins, mut lines) = (Vec::new(), Vec::new());
             for client in part {
@@ -240,6 +233,7 @@ impl<'a> Search<'a> {
             }
             joins
         };
+        let parts: Vec<Range<usize>> = parts(&starts, self.rows_together).collect();
         let joins: Vec<Vec<Pair>> = parts.into_par_iter().map(named).collect();
         let visitors = visitors.into_iter().map(AtomicU32::into_inner).collect();
         (visitors, joins.into_iter().flatten().collect())
