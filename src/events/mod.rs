@@ -269,3 +269,12 @@ fn parts(starts: &[usize], rows_together: usize) -> impl Iterator<Item = Range<u
         is_part.then(|| std::mem::replace(&mut begin, end)..end)
     })
 }
+
+/// Random numbers below what is asked for (a linear congruential generator), the same for the same seed.
+#[cfg(test)]
+fn random(mut seed: u64) -> impl FnMut(u64) -> u64 {
+    move |below| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    }
+}

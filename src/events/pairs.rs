@@ -171,6 +171,7 @@ fn pair(actions: &[Action], requests: &[Request], mut found: impl FnMut(usize)) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::random;
     use super::*;
     use crate::scan::column::{Column, Texts};
 
@@ -190,11 +191,7 @@ mod tests {
 
     #[test]
     fn no_choice_pairs_more() {
-        let mut seed = 1u64;
-        let mut random = |below: u64| {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (seed >> 33) % below
-        };
+        let mut random = random(1);
         for _ in 0..3000 {
             let mut actions: Vec<Action> = (0..random(5)).map(|_| ((0, 0), random(8) as i64)).collect();
             let requests = (0..random(5)).map(|row| {
@@ -213,11 +210,7 @@ mod tests {
 
     #[test]
     fn each_client_and_type_is_paired_by_itself() {
-        let mut seed = 1u64;
-        let mut random = |below: u64| {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (seed >> 33) % below
-        };
+        let mut random = random(1);
         let mut paired = 0;
         for _ in 0..500 {
             let rows = random(90) as usize;

@@ -188,15 +188,13 @@ fn openers(events: &Events) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::random;
     use super::*;
     use crate::scan::column::Texts;
 
     /// Events of a few visitors, some of nobody or at no time, of every kind.
-    fn events(rows: usize, mut seed: u64) -> Events {
-        let mut below = |end: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 33) % end
-        };
+    fn events(rows: usize, seed: u64) -> Events {
+        let mut below = random(seed);
         let mut times = Values::default();
         let [mut visitors, mut kinds, mut paths] = [Texts::default(), Texts::default(), Texts::default()];
         for _ in 0..rows {
