@@ -80,6 +80,39 @@ fn what_is_said_of_a_result_is_in_its_file_and_in_the_summary() {
 }
 
 #[test]
+fn the_events_of_a_funnel_end_with_the_last_whatever_it_is() {
+    let line = |time: &str, event_type: &str, address: &str| {
+        format!(
+            r#"{{"timestamp": "{time}", "event_type": "{event_type}", "entity_type": "product", "entity_id": 1, "response_status": 200, "ip_address": "{address}", "user_agent": "x"}}"#
+        )
+    };
+    let views: String =
+        (0..9).map(|at| line("2025-03-10T10:00:00", "view", &format!("10.0.0.{at}")) + "\n").collect();
+    let late: String = (10..40)
+        .map(|minute| line(&format!("2025-05-10T10:{minute}:00"), "click_event", "10.0.1.1") + "\n")
+        .collect();
+    for (log, expected) in [(views.clone() + &late, 0), (views, 1)] {
+        let folder = folder_with(&[("user_activity.log", log.as_bytes())]);
+        let logs = text(folder.path());
+        let summary = folder.path().join("summary.json");
+        let all = folder.path().join("all");
+        let commands = [
+            vec!["funnel", logs],
+            vec!["funnel", logs, "--memory-limit", "4kB"],
+            vec!["report", logs, "--only", "event-counts,funnel", "-o", text(&all)],
+            vec!["report", logs, "--only", "event-counts,funnel", "-o", text(&all), "--memory-limit", "4kB"],
+        ];
+        for command in commands {
+            stdout([&command[..], &["--summary", text(&summary)]].concat());
+            let summary: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(&summary).unwrap()).unwrap();
+            let notes = summary["notes"]["funnel"].as_array().unwrap();
+            assert_eq!(notes.len(), expected, "{command:?} {notes:?}");
+        }
+    }
+}
+
+#[test]
 fn a_breakdown_of_a_funnel_is_drawn_a_line_a_value() {
     for (more, head) in
         [(&[][..], "visitors by breakdown, name"), (&["--lost-after", "1"], "visitors by breakdown, page")]
