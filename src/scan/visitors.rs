@@ -2,44 +2,31 @@
 //! by side. Knows nothing of what a cookie looks like inside.
 
 use super::base64::Decoder;
-use super::client::HASHER;
 use super::column::{Dictionary, NULL};
 use super::cookie::{CookieReader, Session, inner_id, payload, short_hash};
 use super::huffman::reversed;
 use super::inflate::{BEHIND, Inflater};
-use foldhash::quality::FixedState;
-use std::hash::BuildHasher;
 use std::ops::Range;
 
 /// Gives session ids their codes; one for each thread.
 pub struct CookieCodes {
     reader: CookieReader,
-    /// The cookies seen last, each by a hash of 64 bits that is seeded anew in every run: an action line and its request
-    /// line carry the same one.
-    recent: Vec<(u64, Code)>,
-    hasher: FixedState,
     names: Names,
+    /// The plain ids met last, with their codes: the lines of a page that was left have one each.
+    ids: Vec<([u8; ID], u32)>,
     decoder: Decoder,
     inflater: Inflater,
     /// The packed payloads of the cookies that wait, [`reversed`], and the rows that wait for them.
     packed: Vec<u8>,
     waiting: Vec<Waiting>,
-    rows: Vec<(usize, usize)>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Code {
-    /// There is no cookie.
-    None,
-    Known(u32),
-    /// The number of the cookie among those that wait.
-    Waiting(usize),
+    rows: Vec<(u32, u32)>,
+    /// The numbers that cookies met last have among those that wait, or had: an action line and its request line carry the
+    /// same one.
+    recent: Vec<u32>,
 }
 
 struct Waiting {
     packed: Range<usize>,
-    /// Its place among the recent cookies, unless another one has taken it.
-    place: usize,
     code: u32,
 }
 
@@ -50,20 +37,23 @@ struct Names {
     hashes: Vec<u32>,
 }
 
-const RECENT_COOKIES: usize = 1024;
+/// How many characters an id has.
+const ID: usize = 32;
+/// How many ids, and how many cookies, are remembered.
+const RECENT: usize = 1024;
 
 impl Default for CookieCodes {
     fn default() -> Self {
         CookieCodes {
             reader: CookieReader::default(),
-            recent: vec![(0, Code::None); RECENT_COOKIES],
-            hasher: HASHER.clone(),
             names: Names::default(),
+            ids: vec![([0; ID], NULL); RECENT],
             decoder: Decoder::default(),
             inflater: Inflater::default(),
             packed: Vec::new(),
             waiting: Vec::new(),
             rows: Vec::new(),
+            recent: vec![0; RECENT],
         }
     }
 }
@@ -72,30 +62,43 @@ impl CookieCodes {
     /// The code of what this row's `session_id` says, [`NULL`] if it names nobody, or if only
     /// [`CookieCodes::resolve`] will tell.
     pub fn code(&mut self, text: &[u8], row: usize, dictionary: &mut Dictionary) -> u32 {
-        let hash = self.hasher.hash_one(text);
-        let place = hash as usize % RECENT_COOKIES;
-        if self.recent[place].0 != hash || self.recent[place].1 == Code::None {
-            self.recent[place] = (hash, self.new_code(text, place, dictionary));
-        }
-        match self.recent[place].1 {
-            Code::None => NULL,
-            Code::Known(code) => code,
-            Code::Waiting(number) => {
-                self.rows.push((row, number));
-                NULL
+        if let Ok(id) = <&[u8; ID]>::try_from(text) {
+            let recent = &mut self.ids[place(id)];
+            if (recent.0, recent.1 == NULL) != (*id, false) {
+                *recent = (*id, self.names.code(self.reader.read(text), dictionary));
             }
+            return recent.1;
         }
+        let begin = self.packed.len();
+        if !self.decode(text) {
+            self.packed.truncate(begin);
+            return self.names.code(self.reader.read(text), dictionary);
+        }
+        let recent = &mut self.recent[place(text)];
+        let same = |waiting: &Waiting| self.packed[waiting.packed.clone()] == self.packed[begin..];
+        if self.waiting.get(*recent as usize).is_some_and(same) {
+            self.packed.truncate(begin);
+        } else {
+            *recent = self.waiting.len() as u32;
+            self.waiting.push(Waiting { packed: begin..self.packed.len(), code: NULL });
+        }
+        self.rows.push((row as u32, *recent));
+        NULL
     }
 
-    fn new_code(&mut self, text: &[u8], place: usize, dictionary: &mut Dictionary) -> Code {
-        let begin = self.packed.len();
-        let (compressed, payload) = payload(text);
-        if compressed && self.decoder.decode(payload, &mut self.packed) {
-            self.waiting.push(Waiting { packed: begin..self.packed.len(), place, code: NULL });
-            return Code::Waiting(self.waiting.len() - 1);
+    /// Decodes the payload of a compressed cookie behind those that wait; false if it is none.
+    fn decode(&mut self, text: &[u8]) -> bool {
+        // As Flask signs them: a payload has no dot, so that it is this one if it can be decoded.
+        let signed = text.split_last_chunk::<SIGNED>();
+        if let Some((&[b'.', ref payload @ ..], &[b'.', _, _, _, _, _, _, b'.', ..])) = signed {
+            let begin = self.packed.len();
+            if self.decoder.decode(payload, &mut self.packed) {
+                return true;
+            }
+            self.packed.truncate(begin);
         }
-        self.packed.truncate(begin);
-        Code::Known(self.names.code(self.reader.read(text), dictionary))
+        let (compressed, payload) = payload(text);
+        compressed && self.decoder.decode(payload, &mut self.packed)
     }
 
     /// Puts the codes of all cookies that waited into their rows.
@@ -108,14 +111,9 @@ impl CookieCodes {
             self.resolve_lanes(numbers, dictionary);
         }
         for (row, number) in self.rows.drain(..) {
-            codes[row] = self.waiting[number].code;
+            codes[row as usize] = self.waiting[number as usize].code;
         }
-        for (number, waiting) in self.waiting.drain(..).enumerate() {
-            let (_, code) = &mut self.recent[waiting.place];
-            if *code == Code::Waiting(number) {
-                *code = Code::Known(waiting.code);
-            }
-        }
+        self.waiting.clear();
         self.packed.clear();
     }
 
@@ -137,6 +135,16 @@ impl CookieCodes {
             self.waiting[number].code = self.names.code(session, dictionary);
         }
     }
+}
+
+/// Dot, time, dot and signature (of SHA-1) behind the payload.
+const SIGNED: usize = 1 + 6 + 1 + 27;
+
+/// Where something is remembered that ends with these bytes, which are as good as random (multiplicative hashing; Knuth, The Art
+/// of Computer Programming, 6.4).
+fn place(bytes: &[u8]) -> usize {
+    let last = bytes.last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
+    (last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % RECENT
 }
 
 impl Names {
