@@ -13,6 +13,7 @@ pub mod cores;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod heaps;
 pub mod input;
 pub mod lock;
 pub mod parquet_files;

@@ -195,7 +195,7 @@ impl InFiles {
 }
 
 /// About how many bytes a column takes in a DataFrame.
-fn bytes_of(column: &Column) -> usize {
+pub fn bytes_of(column: &Column) -> usize {
     match column {
         Column::Text(texts) => texts.codes.len() * size_of::<u32>() + texts.dictionary.bytes(),
         Column::Boolean(_) => column.len() / 8,

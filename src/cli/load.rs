@@ -240,15 +240,22 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// `Error::Query` if Polars gives out.
     pub fn in_memory(&mut self, events: Events) -> Result<(Relation, Option<Apart>), Error> {
+        let (kept, notes) = self.kept(events)?;
+        self.note(notes);
+        self.kept_in_memory(kept)
+    }
+
+    /// The same of events as queries may see them.
+    ///
+    /// # Errors
+    /// `Error::Query` if Polars gives out.
+    pub fn kept_in_memory(&self, kept: Kept) -> Result<(Relation, Option<Apart>), Error> {
         if let Some(questions) = self.plan.apart.as_ref().filter(|questions| questions.len() > 1) {
-            let (kept, notes) = self.kept(events)?;
-            self.note(notes);
             let events = InMemory::new(kept, self.plan.columns, questions)?;
             return Ok((no_events(), Some(Apart::InMemory(events))));
         }
-        let (frame, notes) = self.framed(events)?;
-        self.note(notes);
-        Ok((Relation::in_memory(frame), None))
+        let names: Vec<_> = self.plan.columns.names().collect();
+        Ok((Relation::in_memory(frame(kept.events, &names, kept.keep)?), None))
     }
 
     /// The columns that queries need, of the events that they may see, with what is still to be [noted](Loader::note).

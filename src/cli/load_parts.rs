@@ -2,14 +2,16 @@
 //! Knows nothing of how they came there.
 
 use super::apart::{Apart, InFiles};
-use super::load::{Loader, Plan, Taken, derive_wanted};
+use super::gathered::{Found, Gathered};
+use super::load::{Kept, Loader, Plan, Taken, derive_wanted};
 use super::quality::Quality;
 use crate::engine::aggregate::{self, Answered};
 use crate::engine::polars::no_events;
-use crate::engine::relation::{Relation, Table};
+use crate::engine::relation::Relation;
 use crate::error::Error;
 use crate::events::column::{Column, Texts};
 use crate::events::{Events, JOIN_SOURCES, Joined, derive_of_visitors, named, needs_visitors};
+use crate::heaps;
 use crate::scan::FILE;
 use crate::scan::spill::Spill;
 use crate::scan::wanted::Wanted;
@@ -123,10 +125,10 @@ fn answered(
     Ok(Some(Relation::of_answers(all)))
 }
 
-/// What queries see, in temporary files.
+/// What queries see.
 pub enum Held {
     /// In one relation.
-    Together(Table),
+    Together(Gathered),
     /// Each column apart.
     Apart(InFiles),
 }
@@ -134,7 +136,12 @@ pub enum Held {
 impl Held {
     /// Nothing yet of so many rows, which come in so many pieces.
     pub fn new(plan: &Plan, rows: usize, pieces: usize) -> Held {
-        Held::apart(plan, rows, pieces).unwrap_or_else(|| Held::Together(Table::default()))
+        let together = || {
+            // They are there once only, unlike rows that are read.
+            let room = plan.settings.row_bytes.map_or(usize::MAX, |bytes| bytes / 4 * 5);
+            Held::Together(Gathered::new(plan.columns.names().collect(), pieces, room))
+        };
+        Held::apart(plan, rows, pieces).unwrap_or_else(together)
     }
 
     /// The same with each column apart, if that may serve most questions: for the others they are written twice.
@@ -157,24 +164,13 @@ impl Held {
     /// # Errors
     /// `Error::Temporary` if they cannot be written; `Error::Query` if Polars gives out.
     pub fn add(&mut self, loader: &mut Loader, events: Vec<Events>) -> Result<(), Error> {
-        let noted = match self {
-            Held::Together(table) => {
-                let framed: Result<Vec<_>, Error> =
-                    events.into_par_iter().map(|events| loader.framed(events)).collect();
-                let (frames, notes): (Vec<_>, Vec<_>) = framed?.into_iter().unzip();
-                table.add_all(frames)?;
-                notes
-            }
-            Held::Apart(apart) => {
-                let kept: Result<Vec<_>, Error> =
-                    events.into_par_iter().map(|events| loader.kept(events)).collect();
-                let (kept, notes): (Vec<_>, Vec<_>) = kept?.into_iter().unzip();
-                apart.add(kept)?;
-                notes
-            }
-        };
-        noted.into_iter().for_each(|notes| loader.note(notes));
-        Ok(())
+        let kept: Result<Vec<_>, Error> = events.into_par_iter().map(|events| loader.kept(events)).collect();
+        let (kept, notes): (Vec<_>, Vec<_>) = kept?.into_iter().unzip();
+        notes.into_iter().for_each(|notes| loader.note(notes));
+        match self {
+            Held::Together(gathered) => gathered.add(kept),
+            Held::Apart(apart) => apart.add(kept),
+        }
     }
 
     /// The relation that questions see who do not take their columns from what is held apart.
@@ -183,7 +179,13 @@ impl Held {
     /// `Error::Temporary` if it cannot be read or written; `Error::Query` if Polars gives out.
     pub fn finish(self, loader: &Loader) -> Result<(Relation, Option<Apart>), Error> {
         let apart = match self {
-            Held::Together(table) => return Ok((table.finish()?, None)),
+            Held::Together(gathered) => {
+                heaps::give_back();
+                return match gathered.finish()? {
+                    Found::Events(events) => loader.kept_in_memory(Kept { events, keep: None }),
+                    Found::Relation(relation) => Ok((*relation, None)),
+                };
+            }
             Held::Apart(apart) => apart,
         };
         let all = loader.plan.apart.iter().flatten().map(|question| question.columns);

@@ -9,6 +9,7 @@ mod config;
 mod describe;
 mod events;
 mod funnel_words;
+mod gathered;
 mod ingest;
 mod init;
 mod inputs;
