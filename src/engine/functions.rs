@@ -1,6 +1,7 @@
 //! The functions that queries may call and Polars' SQL does not know, under the names that DuckDB gives them.
 //! Knows nothing of queries.
 
+use super::division::{QUOTIENT, quotient};
 use chrono::{Datelike, NaiveDate};
 use polars::prelude::*;
 use polars::sql::{FunctionOptions, FunctionRegistry, SQLContext};
@@ -22,6 +23,7 @@ impl FunctionRegistry for Functions {
         Ok(match name {
             "make_timestamp" => Some(make_timestamp()),
             "date_trunc" => Some(date_trunc()),
+            QUOTIENT => Some(quotient()),
             _ => None,
         })
     }

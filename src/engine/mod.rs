@@ -4,6 +4,7 @@ pub mod aggregate;
 mod categories;
 mod caught;
 pub mod comparison;
+mod division;
 pub mod free;
 mod functions;
 pub mod funnel;

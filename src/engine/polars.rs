@@ -4,6 +4,7 @@
 use super::aggregate::{self, Answer, Answered};
 use super::categories::categories;
 use super::caught::caught;
+use super::division;
 use super::functions::context;
 use super::relation::Relation;
 use super::stages::{self, Staged};
@@ -162,9 +163,9 @@ fn plan(
     let (last, definitions) = statements.split_last().unwrap_or((&"", &[]));
     for definition in definitions {
         // What it gives is only the word that it was done.
-        _ = context.execute(definition)?;
+        _ = context.execute(&division::exact(definition))?;
     }
-    context.execute(last)
+    context.execute(&division::exact(last))
 }
 
 /// Checks that this is one SQL condition over these events; `option` names it in the message.
