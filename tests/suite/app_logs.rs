@@ -238,6 +238,26 @@ fn lines_that_belong_together_are_joined_and_the_others_counted() {
             [1, 3, 2, 0],
             "1 not_an_object, 2 not_an_object, 4 not_an_object",
         ),
+        (
+            format!("{a}\n{}{b}", traceback.replace("\n\n", "\n    {\"q\": 1}\n")),
+            vec![
+                event(
+                    "ERROR",
+                    &format!("a\n{}", traceback.trim_end().replace("\n\n", "\n    {\"q\": 1}\n")),
+                    "m",
+                    "ValueError: 5",
+                ),
+                of_b.clone(),
+            ],
+            [2, 0, 0, 4],
+            "",
+        ),
+        (
+            format!("{a}\n  {{\"x\": 1}}\n{b}"),
+            vec![of_a.clone(), of_b.clone()],
+            [2, 1, 0, 0],
+            "2 not_a_record",
+        ),
         (format!("{torn_line}\n{b}\n"), vec![torn("GET /"), of_b.clone()], [2, 0, 0, 0], ""),
         (format!("{b}\n{torn_line}\nx\n"), vec![torn("GET /\nx"), of_b.clone()], [2, 0, 0, 1], ""),
         (

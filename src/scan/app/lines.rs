@@ -174,7 +174,9 @@ impl Reader {
             let behind = first + pieces.len();
             let line = within(pieces[0].at, end_of(behind - 1));
             let begin = std::str::from_utf8(content(line));
-            ended |= begin.is_ok_and(|begin| record::fault(begin).is_some());
+            // A source line of a traceback may be an object, too.
+            let is_source = !rest.is_empty() && line.starts_with(b" ");
+            ended |= !is_source && begin.is_ok_and(|begin| record::fault(begin).is_some());
             match std::str::from_utf8(line) {
                 Ok(line) if !ended && begin != Ok("") => {
                     self.tally.joined += pieces.len() as u64;
