@@ -165,6 +165,36 @@ fn paired(log: &str) -> Vec<String> {
 }
 
 #[test]
+fn who_logs_out_may_come_back_at_the_same_moment() {
+    let logout = r#""event_type": "logout""#;
+    // In a log with whole seconds the page behind the log-out is of the same one.
+    let log = at("10:00:01", "a", "")
+        + &at("10:00:05", "a", logout)
+        + &at("10:00:05", "b", "")
+        + &at("10:00:09", "b", "");
+    assert_eq!(visitors(&log), [0; 4]);
+    // The id itself, shown for the first time at the log-out, is not the next one.
+    let log = at("10:00:05", "a", logout) + &at("10:00:09", "b", "") + &at("10:00:10", "c", "");
+    assert_eq!(visitors(&log), [0, 0, 1]);
+}
+
+#[test]
+fn lines_that_do_not_say_whose_they_are_are_not_one_client_s() {
+    let without =
+        |line: String| line.replace(r#""ip_address": "10.0.0.1", "user_agent": "Unknown""#, r#""x": 1"#);
+    let log = at("10:00:00", "a", "")
+        + &at("10:01:00", "no_session", "")
+        + &at("10:02:00", "a", r#""event_type": "logout""#)
+        + &at("10:03:00", "b", "");
+    assert_eq!(visitors(&log), [0; 4]);
+    let names = ask("SELECT visitor_id FROM events", without(log));
+    assert_eq!((names[0] == names[2], names[1].as_str(), names[0] == names[3]), (true, "", false));
+    // One of the two is enough.
+    let log = at("10:00:00", "a", "") + &at("10:01:00", "no_session", "");
+    assert_eq!(visitors(&log.replace(r#""ip_address": "10.0.0.1", "#, "")), [0; 2]);
+}
+
+#[test]
 fn an_action_and_its_request_are_counted_once() {
     let action = at("10:00:00.500000", "a", ADD);
     // From the request's beginning to its end, both inclusive.
