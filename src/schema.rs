@@ -127,7 +127,7 @@ pub const COLUMNS: &[Column] = &[
     neighbours("session_number", Bigint, &["timestamp", "kind", "visitor_id", "path"], "the number of the visitor's session, from 1; a new one begins after a pause of more than --gap, 30 minutes unless told otherwise; null for a session that began before --since"),
     key("session_id", Session, "", "short hash of the id inside the session cookie, or no_session, unknown; a cookie is never shown"),
     key("user_id", Bigint, "", "the logged-in user"),
-    event("product", Bigint, "", &["entity_type", "entity_id", "product_id"], "the product: entity_id of entity_type product, or else product_id"),
+    event("product", Bigint, "", &["entity_type", "entity_id", "product_id"], "the product: entity_id where entity_type is product, elsewhere product_id"),
     event("page", Text, "", &["path", "previous_path"], "path (of a server_dwell_time line: previous_path) with numbers as {id}, without host and query"),
     event("is_page_view", Boolean, "", &["method", "response_status", "path"], "true for a request line that showed a page: GET, status below 300 or 304, neither /api/ nor /static/"),
     event("category", Bigint, "", &["category_id", "args"], "the category that was listed or searched: category_id, or else the query parameter category or category_id"),

@@ -3,14 +3,19 @@
 use super::Events;
 use crate::scan::column::{Bits, Dictionary, NULL, Texts, Values};
 
-/// `entity_id` where `entity_type` is `product`, or else `product_id`.
+/// `entity_id` where `entity_type` is `product`, elsewhere `product_id`. Without a branch: which it is changes from line to line.
 pub fn product(events: &Events) -> Values<i64> {
     let kinds = events.texts("entity_type");
     let (entities, products) = (events.integers("entity_id"), events.integers("product_id"));
     let Some(product) = kinds.dictionary.find("product") else { return products.clone() };
-    let mut is_entity = Bits::by(&kinds.codes, |&code| code == product);
-    is_entity &= &entities.valid;
-    first(&is_entity, entities, products)
+    let is_entity = Bits::by(&kinds.codes, |&code| code == product);
+    let (mut valid, mut others) = (entities.valid.clone(), products.valid.clone());
+    valid &= &is_entity;
+    let of = |(row, (&entity, &product))| if is_entity.get(row) { entity } else { product };
+    let values = entities.values.iter().zip(&products.values).enumerate().map(of).collect();
+    others &= &!is_entity;
+    valid |= &others;
+    Values { values, valid }
 }
 
 /// `path` as a page, or else `previous_path`: the page that a dwell time was measured on.
@@ -27,15 +32,6 @@ pub fn page(events: &Events) -> Texts {
         (path, _) => path_pages[path as usize],
     };
     Texts { codes: paths.codes.iter().zip(&previous.codes).map(code).collect(), dictionary }
-}
-
-/// The values of one column where these bits are set, which it has there, and else those of another. Without a branch: which it is
-/// changes from line to line.
-fn first(those: &Bits, values: &Values<i64>, others: &Values<i64>) -> Values<i64> {
-    let of = |(row, (&value, &other))| if those.get(row) { value } else { other };
-    let mut valid = those.clone();
-    valid |= &others.valid;
-    Values { values: values.values.iter().zip(&others.values).enumerate().map(of).collect(), valid }
 }
 
 /// Whether each event is a request for a page that somebody saw.
