@@ -6,8 +6,7 @@ use std::hash::BuildHasher;
 
 /// What crawlers, monitors, link previews, HTTP libraries and scanners call themselves, in lower case. There is no list
 /// that has them all; these words are in the names of those that robots.txt files and access logs know best.
-const WORDS: [&str; 37] = [
-    "bot",
+const WORDS: [&str; 46] = [
     "crawl",
     "spider",
     "slurp",
@@ -16,16 +15,26 @@ const WORDS: [&str; 37] = [
     "preview",
     "feedfetcher",
     "mediapartners",
+    "apis-google",
+    "yeti/",
+    "daum/",
+    "yandeximages",
     "lighthouse",
     "monitor",
     "pingdom",
     "uptime",
     "statuscake",
+    "healthcheck",
+    "googlehc/",
+    "kube-probe",
+    "zabbix",
+    "prometheus/",
     "headless",
     "phantomjs",
     "selenium",
     "curl/",
-    "wget/",
+    "wget",
+    "apachebench",
     "python-",
     "aiohttp",
     "httpx",
@@ -46,16 +55,23 @@ const WORDS: [&str; 37] = [
     "zgrab",
 ];
 
-/// Words that hold one of [`WORDS`] and are no programs: a maker of telephones.
-const EXCEPT: [&str; 1] = ["cubot"];
+/// What ends in `bot` and is no program: a maker of telephones.
+const EXCEPT: &str = "cubot";
 
 /// Whether a user agent names itself as a program.
 pub fn is_bot(agent: &str) -> bool {
-    let mut agent = agent.to_lowercase();
-    for word in EXCEPT {
-        agent = agent.replace(word, "");
-    }
-    WORDS.iter().any(|word| agent.contains(word))
+    let agent = agent.to_lowercase();
+    WORDS.iter().any(|word| agent.contains(word)) || names_bot(&agent)
+}
+
+/// Whether a word ends in `bot` or `bots`: not every word with these letters is a program, as `Abbott` is none.
+fn names_bot(agent: &str) -> bool {
+    let ends_word = |behind: &str| {
+        let behind = behind.strip_prefix('s').unwrap_or(behind);
+        !behind.starts_with(|next: char| next.is_ascii_lowercase())
+    };
+    let mut bots = agent.match_indices("bot");
+    bots.any(|(at, bot)| ends_word(&agent[at + bot.len()..]) && !agent[..at + bot.len()].ends_with(EXCEPT))
 }
 
 /// What is known of a user agent.
@@ -104,7 +120,26 @@ mod tests {
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0 Safari/537.36",
                 false,
             ),
+            ("Mozilla/5.0 (compatible; Yeti/1.1; +https://naver.me/spd)", true),
+            ("Mozilla/5.0 (compatible; Daum/4.1; +http://cs.daum.net/faq/15/4118.html)", true),
+            ("Mozilla/5.0 (Linux; Android 14) Chrome/120.0 Mobile Safari/537.36 DaumApps/6.0", false),
+            ("Mozilla/5.0 (compatible; YandexImages/3.0)", true),
+            ("APIs-Google (+https://developers.google.com/webmasters/APIs-Google.html)", true),
+            ("kube-probe/1.27", true),
+            ("ELB-HealthChecker/2.0", true),
+            ("GoogleHC/1.0", true),
+            ("Zabbix", true),
+            ("Prometheus/2.1", true),
+            ("ApacheBench/2.3", true),
+            ("Wget", true),
+            ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", true),
+            ("TelegramBot (like TwitterBot)", true),
+            ("Mozilla/5.0 (+https://openai.com/bot)", true),
+            ("some-bots", true),
             ("Mozilla/5.0 (Linux; Android 9; CUBOT X19) AppleWebKit/537.36", false),
+            ("Cubot like Googlebot", true),
+            ("abbott", false),
+            ("Robotics Browser", false),
             ("Unknown", false),
             ("", false),
         ] {
