@@ -4,7 +4,7 @@
 -- key: page
 -- top: 10
 -- chart: bar page median_seconds
--- page: a path with numbers replaced; what was asked for and never shown, such as a 404 or a form's target, is left out
+-- page: a path with numbers replaced; left out is what was neither measured nor scrolled, and what was asked for and never shown, such as a 404 or a form's target
 -- views: how often it was shown
 -- measured: how often the server measured how long it was read, until the visitor's next page; the last page of a visit has no such time, and a form sent to the page's own address counts as the page
 -- median_seconds: how long, by the server's clock, median; the page's script measures the same visits again, in its own way, so its times are not added

@@ -12,7 +12,7 @@
 -- p99: seconds, 99th percentile
 -- max: seconds, the slowest answer
 -- error_rate: requests on which the server failed (status 500 and above) / requests
--- apdex: from 0 to 1, how satisfied: (answers within T + half of those within 4 T) / requests whose time is known; one on which the server failed satisfies nobody
+-- apdex: from 0 to 1, how satisfied: (answers within T + half of those within 4 T) / requests whose time is known or on which the server failed, which satisfy nobody
 -- apdex: T of Apdex, in seconds: an answer within T satisfies, within 4 T is tolerated, else frustrates
 WITH answered AS (
   SELECT

@@ -22,7 +22,7 @@ counted AS (
 linked AS (
   SELECT name, status, referrer, 0 - CAST(COUNT(*) AS BIGINT) AS fewer
   FROM failed
-  WHERE referrer IS NOT NULL
+  WHERE referrer <> ''
   GROUP BY name, status, referrer
 ),
 ranked AS (

@@ -19,7 +19,7 @@
 -- key_type: what key is: an account, as typed, or an ip, of IPv6 the /64
 -- first: the first failure, with --since perhaps up to a day before that
 -- last: the last failure, or of success_after_failures the last such log-in; with --since it is not before that; incidents whose windows overlap are one
--- attempts: failures from first to last
+-- attempts: failures from first to last; for spray those that name an account, for distributed those from a known address
 -- peak: the most failures, accounts (spray) or addresses (distributed) in one window
 -- accounts: distinct accounts among the failures
 -- ips: distinct addresses among them, of IPv6 /64

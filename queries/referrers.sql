@@ -30,7 +30,7 @@ known AS (
     visitor_id,
     session_number,
     referrer_host,
-    CASE WHEN referrer LIKE '/%' THEN 1 ELSE 0 END AS is_path,
+    CASE WHEN referrer LIKE '/%' AND referrer NOT LIKE '//%' THEN 1 ELSE 0 END AS is_path,
     CASE WHEN kind = 'request' THEN epoch_us END AS request_us,
     is_page_view,
     CASE

@@ -9,13 +9,14 @@
 -- searches: how often it was searched for; a search that wrote two lines counts once
 -- visitors: distinct visitors who searched for it
 -- zero_results: searches that found nothing, by the search's own line (a request line says 0 whatever was found)
--- led_to_view: searches after which the visitor, in the same session, saw a product before searching again
+-- led_to_view: searches after which the visitor, in the same session (also in what is left of one that began before --since), saw a product before searching again
 -- view_rate: led_to_view / searches
 WITH steps AS (
   SELECT
     visitor_id,
     session_number,
     epoch_us,
+    CASE WHEN visitor_id IS NOT NULL AND epoch_us IS NOT NULL THEN 1 ELSE 0 END AS is_known,
     CASE WHEN event_type = 'search' THEN COALESCE(search_query, '') END AS term,
     CASE WHEN event_type = 'view' THEN 1 ELSE 0 END AS is_view,
     CASE WHEN kind = 'action' AND results_count = 0 THEN 1 ELSE 0 END AS found_nothing
@@ -26,11 +27,11 @@ WITH steps AS (
 followed AS (
   SELECT
     visitor_id,
-    session_number,
+    is_known,
     term,
     found_nothing,
     LAG(is_view) OVER (
-      PARTITION BY visitor_id, session_number ORDER BY epoch_us DESC, is_view DESC, term DESC, found_nothing DESC
+      PARTITION BY visitor_id, session_number, is_known ORDER BY epoch_us DESC, is_view DESC, term DESC, found_nothing DESC
     ) AS view_next
   FROM steps
 ),
@@ -40,7 +41,7 @@ counted AS (
     COUNT(*) AS searches,
     COUNT(DISTINCT visitor_id) AS visitors,
     SUM(CAST(found_nothing AS BIGINT)) AS zero_results,
-    SUM(CAST(CASE WHEN session_number IS NOT NULL AND view_next = 1 THEN 1 ELSE 0 END AS BIGINT)) AS led_to_view
+    SUM(CAST(CASE WHEN is_known = 1 AND view_next = 1 THEN 1 ELSE 0 END AS BIGINT)) AS led_to_view
   FROM followed
   WHERE term <> ''
   GROUP BY term

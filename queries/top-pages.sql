@@ -8,8 +8,8 @@
 -- views: how often it was shown
 -- share: views / views of all pages
 -- visitors: distinct visitors who saw it
--- sessions: distinct sessions in which it was seen
--- views_per_session: views / sessions, both of known visitors
+-- sessions: distinct sessions in which it was seen; what is left of one that began before --since is none
+-- views_per_session: views in these sessions / sessions
 WITH seen AS (
   SELECT page, visitor_id, session_number, COUNT(*) AS views
   FROM events

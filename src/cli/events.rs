@@ -6,6 +6,7 @@ use crate::engine::{free, polars as engine};
 use crate::error::{Error, did_you_mean};
 use crate::schema::{self, Type};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::net::IpAddr;
 
 /// An option that asks for a value of a column.
 struct Filter {
@@ -144,6 +145,17 @@ fn equality(filter: &Filter, value: &str) -> Result<String, Error> {
     let value = value.trim();
     if *column == "event_type" && value == "(none)" {
         return Ok("event_type IS NULL".into());
+    }
+    if *column == "ip_address"
+        && let Ok(address) = value.parse::<IpAddr>()
+    {
+        // As people and programs write it: an IPv4 address may stand in one of IPv6.
+        let address = address.to_canonical();
+        let mapped = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_string(),
+            IpAddr::V6(_) => value.to_lowercase(),
+        };
+        return Ok(format!("{column} IN ('{value}', '{address}', '{mapped}')"));
     }
     let is_number = schema::column(column).is_some_and(|column| column.kind == Type::Bigint);
     if !is_number {

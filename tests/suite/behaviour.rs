@@ -242,3 +242,77 @@ fn visits_come_from_where_their_first_request_says() {
     let named = found(&["--own-host", "GOOGLE.com"]);
     assert_eq!(named, json!([["(internal)", 2, 3, 0], rest[0], ["other", 1, 0, 0], ["shop", 1, 1, 0]]));
 }
+
+#[test]
+fn a_network_path_is_a_host_and_no_path_of_the_shop() {
+    let from = |referrer: &str| got("/", &format!(", \"referrer\": \"{referrer}\""));
+    let lines = [from("//Evil.example/x"), from("/x")];
+    let found = rows(
+        &["referrers", "--own-host", "shop"],
+        log(&[("01:00:00", &lines[0]), ("03:00:00", &lines[1])]).path(),
+    );
+    let expected = json!([["(internal)", 1], ["evil.example", 1]]);
+    assert_eq!(columns(&found, &["source", "sessions"]), expected);
+}
+
+#[test]
+fn what_is_left_of_a_session_still_leads_to_a_product() {
+    let search = "\"event_type\": \"search\", \"search_query\": \"x\", \"results_count\": 3";
+    let list = got("/products/", ", \"args\": {\"category\": \"1\"}").replace("page_view", "view");
+    let view =
+        got("/products/3", ", \"entity_type\": \"product\", \"entity_id\": 3").replace("page_view", "view");
+    let first = got("/", "");
+    let lines =
+        [("10:00:00", first.as_str()), ("10:02:00", search), ("10:03:00", &list), ("10:04:00", &view)];
+    let folder = log(&lines);
+    for since in ["2025-03-10T10:00:00", "2025-03-10T10:01:00"] {
+        let led = |report| columns(&rows(&[report, "--since", since], folder.path()), &["led_to_view"]);
+        assert_eq!((led("search-terms"), led("categories")), (json!([[1]]), json!([[1]])), "{since}");
+    }
+    // An event without a time is followed by nothing.
+    let timeless = folder_with(&[(
+        "user_activity.log",
+        format!("{{\"session_id\": \"someone\", {search}}}\n{{\"session_id\": \"someone\", {view}}}\n")
+            .as_bytes(),
+    )]);
+    assert_eq!(columns(&rows(&["search-terms"], timeless.path()), &["led_to_view"]), json!([[0]]));
+}
+
+#[test]
+fn a_referrer_that_says_nothing_is_none() {
+    let failed = |referrer: &str| got("/x", &format!(", \"referrer\": \"{referrer}\"")).replace("200", "404");
+    let lines = ["", "", "http://shop/a"].map(failed);
+    let lines: Vec<_> = lines.iter().map(|line| ("10:00:00", line.as_str())).collect();
+    let found = rows(&["error-pages"], log(&lines).path());
+    assert_eq!(columns(&found, &["requests", "top_referrer"]), json!([[3, "http://shop/a"]]));
+}
+
+#[test]
+fn seconds_do_not_depend_on_how_many_sessions_there_are() {
+    // Times 1e-6 in place of by 1e6 it would be …3939999999998.
+    let visit = |day: u32, who: &str| {
+        ["10:00:00", "10:17:36.375694"]
+            .map(|time| {
+                let line = got("/a", "");
+                format!("{{\"timestamp\": \"2025-03-{day}T{time}\", \"session_id\": \"{who}\", {line}}}\n")
+            })
+            .concat()
+    };
+    for days in [10..11, 10..13] {
+        let lines: String = days.clone().map(|day| visit(day, &format!("visitor {day}"))).collect();
+        let folder = folder_with(&[("user_activity.log", lines.as_bytes())]);
+        let found = rows(&["sessions"], folder.path());
+        assert_eq!(found.len(), days.len());
+        assert!(found.iter().all(|row| row["median_seconds"] == 1056.375694), "{found:?}");
+    }
+}
+
+#[test]
+fn a_view_without_its_product_s_id_is_no_view_of_another() {
+    let view =
+        got("/products/1x", ", \"entity_type\": \"product\", \"entity_id\": \"1x\", \"product_id\": 1")
+            .replace("page_view", "view");
+    let added = "\"event_type\": \"cart_add\", \"product_id\": 1, \"entity_id\": 5";
+    let found = rows(&["product-views"], log(&[("10:00:00", &view), ("10:00:01", added)]).path());
+    assert_eq!(columns(&found, &["product_id", "views", "cart_adds"]), json!([[1, 0, 1]]));
+}

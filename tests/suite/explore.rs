@@ -449,3 +449,22 @@ fn logs_of_another_program_are_not_taken_for_the_shops_without_a_word() {
     assert!(said(b""));
     assert!(!said(b"{\"user_id\": null}\n"));
 }
+
+#[test]
+fn an_address_is_found_however_it_is_written() {
+    let line = |address: &str| {
+        format!("{{\"timestamp\": \"2025-03-10T09:00:00\", \"ip_address\": \"{address}\"}}\n")
+    };
+    let log =
+        ["203.0.113.5", "::ffff:203.0.113.5", "203.0.113.6", "2001:DB8::1", "2001:db8::1"].map(line).concat();
+    for (asked, count) in [
+        ("203.0.113.5", 2),
+        ("::ffff:203.0.113.5", 2),
+        ("2001:DB8::1", 2),
+        ("2001:db8:0::1", 1),
+        ("x' OR 'x", 0),
+    ] {
+        let found = run_with_input(["events", "-", "--ip", asked, "--format", "ndjson"], log.as_bytes());
+        assert_eq!((found.code, found.stdout.lines().count()), (0, count), "{asked}: {}", found.stderr);
+    }
+}

@@ -107,7 +107,12 @@ fn followed<K: Ord>(
     order: impl Fn(&Event) -> K,
 ) -> Vec<&Event> {
     let mut found = Vec::new();
-    for mut events in case.sessions(is_step).into_values() {
+    // A visitor's events without a session are what is left of one that began before the range.
+    let mut sessions: BTreeMap<_, Vec<&Event>> = BTreeMap::new();
+    for event in case.events.iter().filter(|event| is_step(event) && event.visitor.is_some()) {
+        sessions.entry((event.visitor, event.session)).or_default().push(event);
+    }
+    for mut events in sessions.into_values() {
         events.sort_by_key(|event| (event.time, order(event)));
         found.extend(events.windows(2).filter(|pair| pair[1].is_product()).map(|pair| pair[0]));
     }
