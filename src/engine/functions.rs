@@ -1,7 +1,7 @@
 //! The functions that queries may call and Polars' SQL does not know, under the names that DuckDB gives them.
 //! Knows nothing of queries.
 
-use super::division::{QUOTIENT, quotient};
+use super::division;
 use chrono::{Datelike, NaiveDate};
 use polars::prelude::*;
 use polars::sql::{FunctionOptions, FunctionRegistry, SQLContext};
@@ -10,6 +10,14 @@ use std::sync::Arc;
 /// A context for SQL that knows them.
 pub fn context() -> SQLContext {
     SQLContext::new().with_function_registry(Arc::new(Functions))
+}
+
+/// Runs a statement, in which quotients are what other engines make them.
+///
+/// # Errors
+/// What Polars has against it.
+pub fn execute(context: &mut SQLContext, sql: &str) -> PolarsResult<LazyFrame> {
+    context.execute(&division::exact(sql))
 }
 
 struct Functions;
@@ -23,7 +31,6 @@ impl FunctionRegistry for Functions {
         Ok(match name {
             "make_timestamp" => Some(make_timestamp()),
             "date_trunc" => Some(date_trunc()),
-            QUOTIENT => Some(quotient()),
             _ => None,
         })
     }

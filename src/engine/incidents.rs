@@ -3,7 +3,7 @@
 //! Nothing here knows whence the events come.
 
 use super::comparison::DAY;
-use super::functions::context;
+use super::functions::{context, execute};
 use super::polars::explain;
 use super::relation::{Relation, with_strings};
 use crate::error::Error;
@@ -60,7 +60,7 @@ pub fn tries(events: &Relation) -> Result<DataFrame, Error> {
     let found = |events: &Relation| {
         let mut context = context();
         context.register("events", events.lazy());
-        with_strings(events.collect(context.execute(TRIES)?)?)
+        with_strings(events.collect(execute(&mut context, TRIES)?)?)
     };
     events.answer(TRIES, found).map_err(|error| explain(&error, &EVENTS))
 }

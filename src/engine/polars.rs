@@ -4,8 +4,7 @@
 use super::aggregate::{self, Answer, Answered};
 use super::categories::categories;
 use super::caught::caught;
-use super::division;
-use super::functions::context;
+use super::functions::{context, execute};
 use super::relation::Relation;
 use super::stages::{self, Staged};
 use crate::error::{Error, did_you_mean};
@@ -163,9 +162,9 @@ fn plan(
     let (last, definitions) = statements.split_last().unwrap_or((&"", &[]));
     for definition in definitions {
         // What it gives is only the word that it was done.
-        _ = context.execute(&division::exact(definition))?;
+        _ = execute(&mut context, definition)?;
     }
-    context.execute(&division::exact(last))
+    execute(&mut context, last)
 }
 
 /// Checks that this is one SQL condition over these events; `option` names it in the message.

@@ -1,10 +1,7 @@
 //! SQL as Polars reads it, by the parser that Polars has. Knows of relations only which columns are true or false.
 
 use crate::schema::{self, Type};
-use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, Statement, UnaryOperator, Value, Visit, Visitor,
-};
+use sqlparser::ast::{BinaryOperator, Expr, ObjectName, Statement, UnaryOperator, Value, Visit, Visitor};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 use sqlparser::tokenizer::Token;
@@ -122,20 +119,4 @@ pub fn text(expression: &Expr) -> Option<&str> {
         Value::SingleQuotedString(text) => Some(text),
         _ => None,
     }
-}
-
-/// A call of a function.
-pub fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
-    let list = FunctionArgumentList { duplicate_treatment: None, args: args.collect(), clauses: Vec::new() };
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(list),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

@@ -4,11 +4,12 @@ use crate::harness::root;
 use std::path::{Path, PathBuf};
 
 /// A module and the modules that it may use. `error` and `schema` are for all but `schema` itself.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("schema", &[]),
     ("error", &[]),
     ("cloud", &[]),
     ("cores", &[]),
+    ("heaps", &[]),
     ("lock", &["error"]),
     ("parquet_files", &[]),
     ("input", &["cloud", "error"]),
@@ -23,8 +24,8 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
-            "alert", "cloud", "config", "cores", "engine", "error", "events", "input", "lock", "report",
-            "scan", "schema", "sink", "store",
+            "alert", "cloud", "config", "cores", "engine", "error", "events", "heaps", "input", "lock",
+            "report", "scan", "schema", "sink", "store",
         ],
     ),
 ];

@@ -1,7 +1,9 @@
 //! `IS TRUE` and its kin of null: Polars makes null of them, where SQL says true or false.
 
-use crate::engine::syntax::call;
-use sqlparser::ast::{Expr, Ident, UnaryOperator, Value, VisitMut, visit_expressions_mut};
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    UnaryOperator, Value, VisitMut, visit_expressions_mut,
+};
 use std::mem;
 use std::ops::ControlFlow;
 
@@ -33,5 +35,19 @@ pub fn make_certain(part: &mut impl VisitMut) -> bool {
 /// The expression, or this where it is null.
 fn coalesce(expression: Expr, of_null: bool) -> Expr {
     let otherwise = Expr::Value(Value::Boolean(of_null).into());
-    call("COALESCE", vec![expression, otherwise])
+    let args = [expression, otherwise].map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(part)));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new("COALESCE")]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }

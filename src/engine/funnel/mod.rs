@@ -5,7 +5,7 @@
 mod matches;
 mod walk;
 
-use super::functions::context;
+use super::functions::{context, execute};
 use super::polars::{check_condition, explain};
 use super::relation::Relation;
 use super::seen::Seen;
@@ -47,7 +47,7 @@ fn result(funnel: &Funnel, events: &Relation) -> PolarsResult<DataFrame> {
     let mut context = context();
     context.register("events", events.lazy());
     context.register(if funnel.lost_after.is_some() { "went" } else { "reached" }, walked.lazy());
-    events.collect(context.execute(&funnel.result_sql())?)
+    events.collect(execute(&mut context, &funnel.result_sql())?)
 }
 
 /// What matches, piece by piece if the conditions allow it.
@@ -57,7 +57,7 @@ fn matches(funnel: &Funnel, events: &Relation) -> PolarsResult<Matches> {
     for piece in if alone { events.pieces() } else { vec![events.lazy()] } {
         let mut context = context();
         context.register("events", piece);
-        let mut run = |all_rows| events.collect(context.execute(&funnel.marked_sql(all_rows))?);
+        let mut run = |all_rows| events.collect(execute(&mut context, &funnel.marked_sql(all_rows))?);
         // A cast may fail on a row that the SQL leaves out.
         let marked = if alone { run(true).or_else(|_| run(false))? } else { run(false)? };
         matches.add(funnel, &marked)?;

@@ -182,7 +182,7 @@ fn products_and_pages() {
     let products = [
         (r#""entity_type": "product", "entity_id": 5"#, "5"),
         (r#""entity_type": "product", "entity_id": "5", "product_id": 6"#, "5"),
-        (r#""entity_type": "product", "entity_id": "x", "product_id": "6""#, "6"),
+        (r#""entity_type": "product", "entity_id": "x", "product_id": "6""#, ""),
         (r#""entity_type": "category", "entity_id": 5"#, ""),
         (r#""entity_type": null, "entity_id": 5, "product_id": 6"#, "6"),
         (r#""product_id": "7""#, "7"),
