@@ -47,12 +47,9 @@ impl Gathered {
     pub fn add(&mut self, more: Vec<Kept>) -> Result<(), Error> {
         let names = &self.names;
         let count = more.len();
-        let taken = |Kept { mut events, keep }: Kept| {
-            let rows = keep.map(|keep| keep.rows());
-            let column =
-                |&name: &&'static str| Some((name, events.columns.remove(name)?.take_some(rows.as_deref())));
-            let columns = names.iter().filter_map(column).collect();
-            Events { columns, rows: rows.map_or(events.rows, |rows| rows.len()) }
+        let taken = |mut kept: Kept| {
+            kept.events.columns.retain(|name, _| names.contains(name));
+            kept.taken()
         };
         let more: Vec<Events> = more.into_par_iter().map(taken).collect();
         // Of as many pieces to come as these, rows in proportion; more room than that is found when it is needed.

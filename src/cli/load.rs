@@ -254,15 +254,18 @@ impl<'a> Loader<'a> {
             let events = InMemory::new(kept, self.plan.columns, questions)?;
             return Ok((no_events(), Some(Apart::InMemory(events))));
         }
-        let names: Vec<_> = self.plan.columns.names().collect();
-        Ok((Relation::in_memory(frame(kept.events, &names, kept.keep)?), None))
+        Ok((Relation::in_memory(self.frame(kept)?), None))
     }
 
     /// The columns that queries need, of the events that they may see, with what is still to be [noted](Loader::note).
     pub fn framed(&self, events: Events) -> Result<(DataFrame, Notes), Error> {
-        let (Kept { events, keep }, notes) = self.kept(events)?;
+        let (kept, notes) = self.kept(events)?;
+        Ok((self.frame(kept)?, notes))
+    }
+
+    fn frame(&self, Kept { events, keep }: Kept) -> Result<DataFrame, Error> {
         let names: Vec<_> = self.plan.columns.names().collect();
-        Ok((frame(events, &names, keep)?, notes))
+        frame(events, &names, keep)
     }
 
     /// The events as queries may see them, with what is still to be [noted](Loader::note).
@@ -384,6 +387,16 @@ impl<'a> Loader<'a> {
 pub struct Kept {
     pub events: Events,
     pub keep: Option<Bits>,
+}
+
+impl Kept {
+    /// Nothing but the events that queries may see.
+    pub fn taken(self) -> Events {
+        let Some(rows) = self.keep.map(|keep| keep.rows()) else { return self.events };
+        let columns = self.events.columns.into_par_iter();
+        let columns = columns.map(|(name, column)| (name, column.take(&rows))).collect();
+        Events { columns, rows: rows.len() }
+    }
 }
 
 /// The rows of both; those of the second if that is all that is said.

@@ -127,13 +127,16 @@ impl Spill {
     /// # Errors
     /// If they cannot be read.
     pub fn read_behind(&self, part: usize, names: &[&'static str], columns: &mut Named) -> io::Result<usize> {
-        let Part { segments, rows } = self.kept().parts[part].clone();
-        let file = self.kept().file.clone();
+        let (Part { segments, rows }, file) = {
+            let kept = self.kept();
+            (kept.parts[part].clone(), kept.file.clone())
+        };
+        // Without a file there is no segment.
+        let Some(file) = file else { return Ok(rows) };
         let mut bytes = Vec::new();
         for segment in segments {
             bytes.resize((segment.end - segment.start) as usize, 0);
-            let Some(file) = &file else { break };
-            self.read_at(file, segment.start, &mut bytes)?;
+            self.read_at(&file, segment.start, &mut bytes)?;
             Reader(&bytes).segment(names, columns)?;
         }
         Ok(rows)

@@ -64,7 +64,7 @@ impl CookieCodes {
     pub fn code(&mut self, text: &[u8], row: usize, dictionary: &mut Dictionary) -> u32 {
         if let Ok(id) = <&[u8; ID]>::try_from(text) {
             let recent = &mut self.ids[place(id)];
-            if (recent.0, recent.1 == NULL) != (*id, false) {
+            if recent.0 != *id || recent.1 == NULL {
                 *recent = (*id, self.names.code(self.reader.read(text), dictionary));
             }
             return recent.1;

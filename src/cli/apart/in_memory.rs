@@ -23,16 +23,8 @@ impl InMemory {
     ///
     /// # Errors
     /// `Error::Query` if Polars gives out.
-    pub fn new(
-        Kept { mut events, keep }: Kept,
-        columns: Wanted,
-        questions: &[Taken],
-    ) -> Result<InMemory, Error> {
-        if let Some(rows) = keep.map(|keep| keep.rows()) {
-            let columns = events.columns.into_par_iter();
-            let columns = columns.map(|(name, column)| (name, column.take(&rows))).collect();
-            events = Events { columns, rows: rows.len() };
-        }
+    pub fn new(kept: Kept, columns: Wanted, questions: &[Taken]) -> Result<InMemory, Error> {
+        let events = kept.taken();
         let rows_of = |Taken { seen, .. }: &Taken| Some((seen.clone()?, few(seen.as_ref()?, &events)?));
         let few = questions.par_iter().filter_map(rows_of).collect();
         let names: Vec<_> = columns.names().collect();
