@@ -121,7 +121,7 @@ impl InFiles {
             let mut whole = Named::new();
             for (piece, rows) in rows.iter().enumerate() {
                 if let (1, Some((_, whole))) = (piece, whole.first_mut()) {
-                    whole.reserve(all);
+                    whole.reserve_exact(all);
                 }
                 let Some(rows) = rows else {
                     self.read_behind(piece, &[name], &mut whole)?;

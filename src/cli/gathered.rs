@@ -92,7 +92,10 @@ fn append(events: &mut Events, pieces: Vec<Events>, expected: usize) {
     let mut pieces = pieces.into_iter();
     if events.rows == 0 {
         let Some(mut first) = pieces.next() else { return };
-        first.columns.values_mut().for_each(|column| column.reserve(expected.saturating_sub(first.rows)));
+        first
+            .columns
+            .values_mut()
+            .for_each(|column| column.reserve_exact(expected.saturating_sub(first.rows)));
         *events = first;
     }
     let pieces: Vec<Events> = pieces.collect();

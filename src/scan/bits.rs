@@ -15,6 +15,11 @@ impl Bits {
         Bits { words: Vec::with_capacity(bits.div_ceil(64)), len: 0 }
     }
 
+    /// Makes room for so many more, and no more than that.
+    pub fn reserve_exact(&mut self, bits: usize) {
+        self.words.reserve_exact((self.len + bits).div_ceil(64) - self.words.len());
+    }
+
     /// Adds a bit.
     #[inline]
     pub fn push(&mut self, bit: bool) {

@@ -3,19 +3,19 @@
 
 use super::agents::Agents;
 use super::client::ClientCodes;
-use super::column::{Column, Dictionary, NULL, Texts, Values};
+use super::column::{Dictionary, NULL, Values};
 use super::fields::Field;
 use super::json::{Kind, Token, Tokens, slice, unescape};
 use super::numbers::{bigint, double, is_out_of_range};
 use super::recent::RecentTexts;
 use super::redact::Redaction;
 use super::reject::Tally;
+use super::rows::{Cells, Rows};
 use super::time;
 use super::visitors::CookieCodes;
 use super::wanted::Wanted;
 use crate::schema::{COLUMNS, Origin, Type};
 use chrono_tz::Tz;
-use rayon::prelude::*;
 use std::ops::Range;
 
 const TIMESTAMP: Field = Field::of("timestamp");
@@ -29,52 +29,6 @@ const IDS: [Field; 3] = [Field::of("entity_id"), Field::of("product_id"), Field:
 
 /// The kinds of line, in the order of their codes.
 pub const KINDS: [&str; 3] = ["request", "action", "telemetry"];
-
-/// The values of one column in one chunk; texts are codes into the thread's dictionary of that column.
-#[derive(Debug)]
-enum Cells {
-    Bigint(Values<i64>),
-    Double(Values<f64>),
-    Boolean(Values<bool>),
-    Timestamp(Values<i64>),
-    Text(Vec<u32>),
-}
-
-impl Cells {
-    fn len(&self) -> usize {
-        match self {
-            Cells::Bigint(values) | Cells::Timestamp(values) => values.values.len(),
-            Cells::Double(values) => values.values.len(),
-            Cells::Boolean(values) => values.values.len(),
-            Cells::Text(codes) => codes.len(),
-        }
-    }
-}
-
-/// The rows of one chunk.
-#[derive(Debug, Default)]
-pub struct Rows {
-    cells: Vec<Cells>,
-    /// How many rows there are.
-    pub count: usize,
-}
-
-impl Rows {
-    /// About how many bytes they take.
-    pub fn bytes(&self) -> usize {
-        let width = |cells: &Cells| match cells {
-            Cells::Bigint(_) | Cells::Double(_) | Cells::Timestamp(_) => 8,
-            Cells::Boolean(_) => 1,
-            Cells::Text(_) => 4,
-        };
-        self.cells.iter().map(width).sum::<usize>() * self.count
-    }
-
-    /// The rows, of which only the number stays.
-    pub fn take(&mut self) -> Rows {
-        Rows { cells: std::mem::take(&mut self.cells), count: self.count }
-    }
-}
 
 /// How lines become rows.
 #[derive(Debug, Clone)]
@@ -156,7 +110,7 @@ impl RowBuilder {
             Plan { field, kind, from, dictionary, recent: Box::default() }
         };
         let columns: Vec<Plan> = built(settings.wanted).map(plan).collect();
-        let rows = empty_rows(&columns, 0);
+        let rows = Rows::new(columns.iter().map(|plan| plan.kind), 0);
         RowBuilder {
             columns,
             rows,
@@ -246,7 +200,8 @@ impl RowBuilder {
             }
         }
         // The next chunk has about as many.
-        let empty = empty_rows(&self.columns, self.rows.count + self.rows.count / 8);
+        let room = self.rows.count + self.rows.count / 8;
+        let empty = Rows::new(self.columns.iter().map(|plan| plan.kind), room);
         std::mem::replace(&mut self.rows, empty)
     }
 
@@ -274,18 +229,6 @@ pub fn built(wanted: Wanted) -> impl Iterator<Item = &'static str> {
         column.is_some_and(|column| matches!(column.origin, Origin::Key(_) | Origin::Line(_)))
     };
     wanted.names().filter(move |name| is_built(name))
-}
-
-/// No rows, with room for so many.
-fn empty_rows(columns: &[Plan], room: usize) -> Rows {
-    let cells = columns.iter().map(|plan| match plan.kind {
-        Type::Bigint => Cells::Bigint(Values::with_capacity(room)),
-        Type::Double => Cells::Double(Values::with_capacity(room)),
-        Type::Boolean => Cells::Boolean(Values::with_capacity(room)),
-        Type::Timestamp | Type::Date => Cells::Timestamp(Values::with_capacity(room)),
-        Type::Text | Type::Json | Type::Url | Type::Session => Cells::Text(Vec::with_capacity(room)),
-    });
-    Rows { cells: cells.collect(), count: 0 }
 }
 
 impl Plan {
@@ -324,69 +267,6 @@ impl Plan {
             _ => self.recent.code(text, &mut self.dictionary),
         }
     }
-}
-
-/// Puts chunks of rows together, in the order given, each with the dictionaries of the thread that built it.
-pub fn merge(
-    names: &[&'static str],
-    mut chunks: Vec<(usize, Rows)>,
-    threads: Vec<Vec<Dictionary>>,
-) -> Vec<Column> {
-    let mut parts: Vec<Parts> = names.iter().map(|_| Parts::default()).collect();
-    for (thread, rows) in &mut chunks {
-        for (part, cells) in parts.iter_mut().zip(rows.cells.drain(..)) {
-            part.cells.push((*thread, cells));
-        }
-    }
-    for dictionaries in threads {
-        for (part, dictionary) in parts.iter_mut().zip(dictionaries) {
-            part.dictionaries.push(dictionary);
-        }
-    }
-    let kind = |name: &&str| crate::schema::column(name).map(|column| column.kind);
-    names.par_iter().zip(parts).map(|(name, parts)| merge_column(kind(name), parts)).collect()
-}
-
-/// What one column is put together from.
-#[derive(Default)]
-struct Parts {
-    /// The chunks' cells, each with the thread that built them.
-    cells: Vec<(usize, Cells)>,
-    /// The threads' dictionaries.
-    dictionaries: Vec<Dictionary>,
-}
-
-fn merge_column(kind: Option<Type>, Parts { cells, dictionaries }: Parts) -> Column {
-    let rows = cells.iter().map(|(_, cells)| cells.len()).sum();
-    let mut column = match kind {
-        Some(Type::Bigint) => Column::Bigint(Values::with_capacity(rows)),
-        Some(Type::Double) => Column::Double(Values::with_capacity(rows)),
-        Some(Type::Boolean) => Column::Boolean(Values::with_capacity(rows)),
-        Some(Type::Timestamp | Type::Date) => Column::Timestamp(Values::with_capacity(rows)),
-        _ => Column::Text(Texts { codes: Vec::with_capacity(rows), ..Texts::default() }),
-    };
-    // The first thread's codes stay what they are.
-    let mut new_codes: Vec<Vec<u32>> = Vec::new();
-    let mut dictionaries = dictionaries.into_iter();
-    if let (Column::Text(texts), Some(first)) = (&mut column, dictionaries.next()) {
-        texts.dictionary = first;
-        new_codes.push(Vec::new());
-        for dictionary in dictionaries {
-            new_codes.push(dictionary.texts().map(|text| texts.dictionary.code(text)).collect());
-        }
-    }
-    for (thread, cells) in cells {
-        match (&mut column, cells) {
-            (Column::Bigint(all), Cells::Bigint(values)) => all.append(&values),
-            (Column::Timestamp(all), Cells::Timestamp(values)) => all.append(&values),
-            (Column::Double(all), Cells::Double(values)) => all.append(&values),
-            (Column::Boolean(all), Cells::Boolean(values)) => all.append(&values),
-            (Column::Text(all), Cells::Text(codes)) if thread == 0 => all.codes.extend_from_slice(&codes),
-            (Column::Text(all), Cells::Text(codes)) => all.append_codes(&codes, &new_codes[thread]),
-            _ => unreachable!("every chunk has the same columns"),
-        }
-    }
-    column
 }
 
 fn put<T: Copy + Default>(

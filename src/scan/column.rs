@@ -22,6 +22,12 @@ impl<T: Copy + Default> Values<T> {
         Values { values: Vec::with_capacity(rows), valid: Bits::with_capacity(rows) }
     }
 
+    /// Makes room for so many more rows, and no more than that.
+    pub fn reserve_exact(&mut self, rows: usize) {
+        self.values.reserve_exact(rows);
+        self.valid.reserve_exact(rows);
+    }
+
     /// These values, none of them null.
     pub fn all(values: Vec<T>) -> Self {
         Values { valid: Bits::ones(values.len()), values }
@@ -276,13 +282,13 @@ impl Column {
         self.len() == 0
     }
 
-    /// Makes room for so many more rows.
-    pub fn reserve(&mut self, rows: usize) {
+    /// Makes room for so many more rows, and no more than that.
+    pub fn reserve_exact(&mut self, rows: usize) {
         match self {
-            Column::Bigint(all) | Column::Timestamp(all) | Column::Date(all) => all.values.reserve(rows),
-            Column::Double(all) => all.values.reserve(rows),
-            Column::Boolean(all) => all.values.reserve(rows),
-            Column::Text(all) => all.codes.reserve(rows),
+            Column::Bigint(all) | Column::Timestamp(all) | Column::Date(all) => all.reserve_exact(rows),
+            Column::Double(all) => all.reserve_exact(rows),
+            Column::Boolean(all) => all.reserve_exact(rows),
+            Column::Text(all) => all.codes.reserve_exact(rows),
         }
     }
 

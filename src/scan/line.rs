@@ -2,12 +2,13 @@
 //! Knows nothing of files, threads and what the rows are for.
 
 use super::Settings;
-use super::builder::{RowBuilder, Rows};
+use super::builder::RowBuilder;
 use super::canonical;
 use super::column::Dictionary;
 use super::fields::Fields;
 use super::json::{Fault, Tokens, Walker};
 use super::reject::{LONGEST_TEXT, Reason, Reject, Tally};
+use super::rows::Rows;
 use super::shapes::Shapes;
 use super::stops::{Kernel, Marks, pad};
 use super::wrapper::{self, Begin};

@@ -14,13 +14,16 @@ pub mod column;
 pub mod cookie;
 mod fields;
 mod huffman;
+mod in_order;
 pub mod inflate;
 pub mod json;
 mod line;
 mod numbers;
+mod overflow;
 mod recent;
 pub mod redact;
 pub mod reject;
+mod rows;
 mod shapes;
 pub mod spill;
 pub mod stops;
@@ -34,11 +37,15 @@ mod wrapper;
 use crate::cores;
 use crate::error::Error;
 use crate::input::{End, LogFile, Source};
-use builder::{RowSettings, Rows, merge};
+use builder::RowSettings;
 use column::{Column, Dictionary};
-use line::{Chunk, LineReader};
+use in_order::{InOrder, Place};
+use line::LineReader;
+pub use overflow::PARTS;
+use overflow::{room_beside_spill, spill_back, spill_rows};
 use redact::Redaction;
 use reject::{Reject, Tally};
+use rows::{Piece, Together};
 use spill::Spill;
 use std::collections::BTreeMap;
 use std::io;
@@ -143,10 +150,11 @@ pub fn scan_bytes(bytes: &[u8], settings: &Settings) -> Scanned {
     let file = LogFile { name: "memory".into(), bytes: Some(bytes.len() as u64), ..LogFile::default() };
     let mut reader = LineReader::new(settings);
     let info = crate::input::Chunk { offset: 0, overlong: false, discarded: 0, grows: false };
-    let found = reader.chunk(&mut bytes.to_vec(), &info);
-    let batch = Batch { file: 0, chunk: 0, thread: 0, found };
-    let (mut scanned, chunks) = assemble(&[file], vec![batch]);
-    scanned.columns = columns(settings, chunks, vec![reader.into_dictionaries()]);
+    let line::Chunk { tally, rows, rejects } = reader.chunk(&mut bytes.to_vec(), &info);
+    let mut scanned = assemble(&[file], vec![Batch { file: 0, chunk: 0, tally, rows: rows.count, rejects }]);
+    let mut together = no_rows(settings);
+    together.add(Piece { file: 0, thread: 0 }, &rows, 0);
+    scanned.columns = columns(settings, together, vec![reader.into_dictionaries()]);
     scanned
 }
 
@@ -165,12 +173,13 @@ struct State {
     counted: u64,
 }
 
-/// What one chunk held: which file's, which of its chunks, and the thread whose dictionaries its rows use.
+/// What one chunk held: which file's, which of its chunks, and how many rows.
 struct Batch {
     file: usize,
     chunk: usize,
-    thread: usize,
-    found: Chunk,
+    tally: Tally,
+    rows: usize,
+    rejects: Vec<Reject>,
 }
 
 /// Scans these files with as many threads as the settings say, each file by as many as are free.
@@ -183,6 +192,8 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
         .iter()
         .map(|file| Shared { file, state: Mutex::default(), done: AtomicBool::new(false) })
         .collect();
+    let bytes = files.iter().map(|file| file.part.bytes.or(file.bytes)).sum();
+    let in_order = InOrder::new(no_rows(settings), files.len(), bytes, settings.threads, settings.row_bytes);
     let spill = settings.row_bytes.map(|_| Spill::new(PARTS));
     let failed = AtomicBool::new(false);
     let first_open = AtomicUsize::new(0);
@@ -195,30 +206,31 @@ pub fn scan(files: &[LogFile], settings: &Settings, progress: &Progress) -> Resu
             progress,
             failed: &failed,
             first_open: &first_open,
+            in_order: &in_order,
             spill: spill.as_ref(),
         };
         worker.run().inspect_err(|_| failed.store(true, Ordering::Relaxed))
     };
     let results = side_by_side(settings.threads, &failed, work)?;
     cores::spread_pool();
-    let mut batches = Vec::new();
-    let mut dictionaries = Vec::new();
-    let spill = spill.filter(|spill| spill.rows() > 0);
-    for result in results {
-        let (mut found, mut dictionary) = result?;
+    let read: Vec<Read> = results.into_iter().collect::<Result<_, _>>()?;
+    let is_spilled = |spill: &Spill| spill.rows() > 0 || read.iter().any(|read| !read.apart.is_empty());
+    let spill = spill.filter(is_spilled);
+    let (mut batches, mut dictionaries) = (Vec::new(), Vec::new());
+    for (thread, read) in read.into_iter().enumerate() {
         if let Some(spill) = &spill {
-            let held = std::mem::take(&mut dictionary);
-            spill_rows(spill, settings, &mut found, held)?;
+            spill_rows(spill, settings, read.apart, &read.dictionaries)?;
+            spill_back(spill, settings, &in_order, thread, &read.dictionaries)?;
         }
-        batches.extend(found);
-        dictionaries.push(dictionary);
+        batches.extend(read.batches);
+        dictionaries.push(read.dictionaries);
     }
-    let (mut scanned, chunks) = assemble(files, batches);
+    let mut scanned = assemble(files, batches);
     for (file, shared) in scanned.files.iter_mut().zip(shared) {
         file.ends = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner).ends;
     }
     if spill.is_none() {
-        scanned.columns = columns(settings, chunks, dictionaries);
+        scanned.columns = columns(settings, in_order.finish(), dictionaries);
     }
     scanned.spilled = spill;
     Ok(scanned)
@@ -249,53 +261,6 @@ fn side_by_side<T: Send>(
     })
 }
 
-/// How many parts the rows in temporary files have: so many that one fits into memory even if there are a hundred times as
-/// many rows as there is room for; so few that a process may have all files open.
-pub const PARTS: usize = 64;
-
-/// How many bytes the rows of a thread may take once others are in temporary files.
-fn room_beside_spill(settings: &Settings) -> usize {
-    settings.row_bytes.unwrap_or(usize::MAX) / settings.threads / 4
-}
-
-/// Moves the rows that these batches still hold to temporary files, some at a time; they have these dictionaries.
-fn spill_rows(
-    spill: &Spill,
-    settings: &Settings,
-    batches: &mut [Batch],
-    dictionaries: Vec<Dictionary>,
-) -> Result<(), Error> {
-    let mut together: Vec<&mut Batch> = Vec::new();
-    let mut held = 0;
-    for batch in batches.iter_mut().filter(|batch| batch.found.rows.bytes() > 0) {
-        held += batch.found.rows.bytes();
-        together.push(batch);
-        if held > room_beside_spill(settings) {
-            spill_together(spill, settings, std::mem::take(&mut together), &dictionaries)?;
-            held = 0;
-        }
-    }
-    spill_together(spill, settings, together, &dictionaries)
-}
-
-fn spill_together(
-    spill: &Spill,
-    settings: &Settings,
-    batches: Vec<&mut Batch>,
-    dictionaries: &[Dictionary],
-) -> Result<(), Error> {
-    let names: Vec<_> = builder::built(settings.rows.wanted).collect();
-    let number = |batch: &&mut Batch| std::iter::repeat_n(batch.file as i64, batch.found.rows.count);
-    let files = Column::Bigint(column::Values::all(batches.iter().flat_map(number).collect()));
-    let rows = batches.into_iter().map(|batch| (0, batch.found.rows.take())).collect();
-    let columns = merge(&names, rows, vec![dictionaries.to_vec()]);
-    let mut named: spill::Named = names.into_iter().zip(columns).collect();
-    if settings.number_files {
-        named.push((FILE, files));
-    }
-    spill.add(&named, Some("client"), spill.rows()).map_err(Error::Temporary)
-}
-
 struct Worker<'a> {
     thread: usize,
     shared: &'a [Shared<'a>],
@@ -303,35 +268,51 @@ struct Worker<'a> {
     progress: &'a Progress,
     failed: &'a AtomicBool,
     first_open: &'a AtomicUsize,
+    in_order: &'a InOrder,
     spill: Option<&'a Spill>,
 }
 
+/// What a thread read.
+struct Read {
+    batches: Vec<Batch>,
+    /// Rows that it did not put together with those of others.
+    apart: Together,
+    dictionaries: Vec<Dictionary>,
+}
+
 impl Worker<'_> {
-    fn run(&self) -> Result<(Vec<Batch>, Vec<Dictionary>), Error> {
+    fn run(&self) -> Result<Read, Error> {
         let mut reader = LineReader::new(self.settings);
         let mut buffer = Vec::new();
         let mut batches: Vec<Batch> = Vec::new();
-        let (mut held, mut spilled) = (0, 0);
-        let mut room = self.settings.row_bytes.map_or(usize::MAX, |bytes| bytes / self.settings.threads);
+        // Once there are temporary files, each thread keeps its rows to itself.
+        let (mut apart, mut is_apart) = (no_rows(self.settings), false);
         while !self.failed.load(Ordering::Relaxed) {
-            let Some((file, chunk, info)) = self.next_chunk(&mut buffer)? else { break };
-            let found = reader.chunk(&mut buffer, &info);
-            held += found.rows.bytes();
-            batches.push(Batch { file, chunk, thread: self.thread, found });
-            if let Some(spill) = self.spill
-                && held + reader.dictionary_bytes() > room
-            {
-                spill_rows(spill, self.settings, &mut batches[spilled..], reader.take_dictionaries())?;
-                // From now on the room is for what will be made of the rows.
-                room = room.min(room_beside_spill(self.settings));
-                (held, spilled) = (0, batches.len());
+            let Some((place, info)) = self.next_chunk(&mut buffer)? else { break };
+            let line::Chunk { tally, rows, rejects } = reader.chunk(&mut buffer, &info);
+            let Place { file, chunk, .. } = place;
+            batches.push(Batch { file, chunk, tally, rows: rows.count, rejects });
+            let Some(spill) = self.spill.filter(|_| is_apart) else {
+                let has_room = self.in_order.add(place, self.thread, rows, reader.dictionary_bytes());
+                if let Some(spill) = self.spill.filter(|_| !has_room) {
+                    is_apart = true;
+                    let dictionaries = reader.take_dictionaries();
+                    spill_back(spill, self.settings, self.in_order, self.thread, &dictionaries)?;
+                }
+                continue;
+            };
+            apart.add(Piece { file, thread: self.thread }, &rows, 0);
+            // Most of the room is for what will be made of the rows now.
+            if apart.bytes() + reader.dictionary_bytes() > room_beside_spill(self.settings) {
+                let rows = std::mem::replace(&mut apart, no_rows(self.settings));
+                spill_rows(spill, self.settings, rows, &reader.take_dictionaries())?;
             }
         }
-        Ok((batches, reader.into_dictionaries()))
+        Ok(Read { batches, apart, dictionaries: reader.into_dictionaries() })
     }
 
     /// The next chunk of the oldest file that no other thread is reading from just now.
-    fn next_chunk(&self, buffer: &mut Vec<u8>) -> Result<Option<(usize, usize, crate::input::Chunk)>, Error> {
+    fn next_chunk(&self, buffer: &mut Vec<u8>) -> Result<Option<(Place, crate::input::Chunk)>, Error> {
         loop {
             let first = self.first_open.load(Ordering::Relaxed);
             let mut busy = None;
@@ -350,11 +331,14 @@ impl Worker<'_> {
                 if shared.done.load(Ordering::Acquire) {
                     continue;
                 }
+                let counted = state.counted;
                 if let Some(info) = self.read(shared, &mut state, buffer)? {
+                    let place = Place { file: at, chunk: state.chunks, bytes: state.counted - counted };
                     state.chunks += 1;
-                    return Ok(Some((at, state.chunks - 1, info)));
+                    return Ok(Some((place, info)));
                 }
                 shared.done.store(true, Ordering::Release);
+                self.in_order.end(at, state.chunks);
                 let behind = &self.shared[first..];
                 let done = behind.iter().take_while(|file| file.done.load(Ordering::Acquire)).count();
                 self.first_open.fetch_max(first + done, Ordering::Relaxed);
@@ -388,43 +372,44 @@ impl Worker<'_> {
     }
 }
 
-/// Puts the chunks back into the order of the files and numbers the rejected lines. The chunks' rows come with the thread
-/// that read them.
-fn assemble(files: &[LogFile], mut batches: Vec<Batch>) -> (Scanned, Vec<(usize, Rows)>) {
+/// Puts what chunks held into the order of the files and numbers the rejected lines.
+fn assemble(files: &[LogFile], mut batches: Vec<Batch>) -> Scanned {
     batches.sort_by_key(|batch| (batch.file, batch.chunk));
     let mut scanned = Scanned::default();
     for file in files {
         scanned.files.push(FileScan { name: file.name.clone(), ..FileScan::default() });
     }
-    let mut chunks: Vec<(usize, Rows)> = Vec::with_capacity(batches.len());
     let mut previous = usize::MAX;
-    for Batch { file, thread, found, .. } in batches {
+    for Batch { file, tally, rows, rejects, .. } in batches {
         let account = &mut scanned.files[file];
         if file != previous {
             account.rows = scanned.rows..scanned.rows;
             previous = file;
         }
         let lines_before = files[file].part.lines + account.tally.lines;
-        scanned.rejects.extend(found.rejects.into_iter().map(|mut reject| {
+        scanned.rejects.extend(rejects.into_iter().map(|mut reject| {
             reject.file.clone_from(&account.name);
             reject.line += lines_before;
             reject
         }));
-        account.tally.add(&found.tally);
-        scanned.rows += found.rows.count;
+        account.tally.add(&tally);
+        scanned.rows += rows;
         account.rows.end = scanned.rows;
-        chunks.push((thread, found.rows));
     }
-    (scanned, chunks)
+    scanned
 }
 
-/// The built columns of these chunks.
+/// No rows of the columns that are built.
+fn no_rows(settings: &Settings) -> Together {
+    let kinds = builder::built(settings.rows.wanted).filter_map(crate::schema::column);
+    Together::new(kinds.map(|column| column.kind))
+}
+
+/// The built columns of these rows.
 fn columns(
     settings: &Settings,
-    chunks: Vec<(usize, Rows)>,
+    rows: Together,
     dictionaries: Vec<Vec<Dictionary>>,
 ) -> BTreeMap<&'static str, Column> {
-    let names: Vec<_> = builder::built(settings.rows.wanted).collect();
-    let columns = merge(&names, chunks, dictionaries);
-    names.into_iter().zip(columns).collect()
+    builder::built(settings.rows.wanted).zip(rows.into_columns(dictionaries)).collect()
 }
