@@ -4,6 +4,7 @@
 mod moment;
 mod pairs;
 mod sessions;
+mod sets;
 mod visitors;
 mod what;
 mod whence;

@@ -6,9 +6,11 @@
 //! (that client). The id that a client shows for the first time next within 30 minutes of a log-out goes on as the
 //! visitor who logged out.
 
+use super::sets::Sets;
 use super::{Events, ROWS_TOGETHER, clients, parts, rows_by_group};
 use crate::scan::column::{Bits, Dictionary, NULL, Texts, Values};
 use crate::scan::time::SECOND;
+use foldhash::fast::FixedState;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -71,14 +73,15 @@ impl Joined {
         if self.is_empty() {
             return first;
         }
-        let codes: Vec<u32> =
-            names.dictionary.iter().map(|name| self.names.find(name).unwrap_or(NULL)).collect();
-        let joined = |name: u32| codes.get(name as usize).copied().unwrap_or(NULL);
-        for (row, code) in names.codes.iter().map(|&name| joined(name)).enumerate() {
-            // Few are joined.
-            if let (Some(first), Some(time)) = (first.get_mut(code as usize), times.get(row)) {
-                *first = time.min(*first);
-            }
+        let mut joined = vec![NULL; names.dictionary.len()];
+        common(&self.names, &names.dictionary).for_each(|(code, name)| joined[name as usize] = code);
+        let joined = |name: u32| joined.get(name as usize).copied().filter(|code| *code != NULL);
+        let of_row = |(row, &name): (usize, &u32)| Some((joined(name)?, times.get(row)?));
+        // Few are joined.
+        let rows = names.codes.par_iter().enumerate().with_min_len(ROWS_TOGETHER).filter_map(of_row);
+        for (code, time) in rows.collect::<Vec<_>>() {
+            let first = &mut first[code as usize];
+            *first = time.min(*first);
         }
         first
     }
@@ -104,6 +107,10 @@ impl Joined {
     /// Each name that is joined, with the visitor's name: the one that was used first, so that it stays what it is when the
     /// visitor comes back under a new one; the first in alphabetical order of those used at once.
     pub fn new_names(&self) -> HashMap<&str, &str> {
+        self.names.iter().zip(self.of_joined()).collect()
+    }
+
+    fn of_joined(&self) -> Vec<&str> {
         let mut same = self.same.clone();
         let mut first: Vec<Option<(i64, &str)>> = vec![None; self.names.len()];
         for (code, name) in self.names.iter().enumerate() {
@@ -112,34 +119,47 @@ impl Joined {
             *first = Some(first.map_or(this, |first| first.min(this)));
         }
         let new = |code: usize| first[same.root(code as u32) as usize].map_or("", |(_, name)| name);
-        let names: Vec<&str> = (0..self.names.len()).map(new).collect();
-        self.names.iter().zip(names).collect()
+        (0..self.names.len()).map(new).collect()
     }
 
     /// What names become by [`Joined::new_names`].
     pub fn renaming(&self) -> Renaming<'_> {
-        Renaming(self.new_names())
+        Renaming { joined: &self.names, new: self.of_joined() }
     }
 }
 
 /// The names that visitors have whose names are joined.
-pub struct Renaming<'a>(HashMap<&'a str, &'a str>);
+pub struct Renaming<'a> {
+    joined: &'a Dictionary,
+    new: Vec<&'a str>,
+}
 
 impl Renaming<'_> {
     /// The visitors with the names that all events together give them.
     pub fn rename(&self, Texts { mut codes, mut dictionary }: Texts) -> Texts {
-        let mut new_codes: Vec<u32> = (0..dictionary.len() as u32).collect();
-        let mut changed = false;
-        for code in new_codes.iter_mut().filter(|_| !self.0.is_empty()) {
-            let new = self.0.get(dictionary.get(*code)).map(|new| dictionary.code(new.as_bytes()));
-            changed |= new.is_some_and(|new| new != *code);
-            *code = new.unwrap_or(*code);
+        let mut new_codes = Vec::new();
+        for (joined, code) in common(self.joined, &dictionary).collect::<Vec<_>>() {
+            let new = dictionary.code(self.new[joined as usize].as_bytes());
+            if new != code {
+                new_codes.resize(new_codes.len().max(code as usize + 1), NULL);
+                new_codes[code as usize] = new;
+            }
         }
-        if changed {
-            codes.iter_mut().filter(|code| **code != NULL).for_each(|code| *code = new_codes[*code as usize]);
+        let new = |code: u32| new_codes.get(code as usize).copied().filter(|new| *new != NULL);
+        if !new_codes.is_empty() {
+            let codes = codes.par_iter_mut().with_min_len(ROWS_TOGETHER);
+            codes.for_each(|code| *code = new(*code).unwrap_or(*code));
         }
         Texts { codes, dictionary }
     }
+}
+
+/// The codes of the texts that both have, in one and in the other.
+fn common<'a>(one: &'a Dictionary, other: &'a Dictionary) -> Box<dyn Iterator<Item = (u32, u32)> + 'a> {
+    if one.len() > other.len() {
+        return Box::new(common(other, one).map(|(other, one)| (one, other)));
+    }
+    Box::new((0..).zip(one.iter()).filter_map(|(code, text)| Some((code, other.find(text)?))))
 }
 
 /// A value for each row of all events: the visitor's short hash; null where there is neither id nor client.
@@ -321,7 +341,7 @@ impl<'a> Search<'a> {
     /// The names of these visitors. Ids keep their codes.
     fn names(&self, visitors: Vec<u32>) -> Texts {
         let mut texts = Texts { codes: visitors, dictionary: self.names.clone() };
-        let mut of_clients: HashMap<u32, u32> = HashMap::new();
+        let mut of_clients: HashMap<u32, u32, FixedState> = HashMap::default();
         for code in texts.codes.iter_mut().filter(|code| **code as usize >= self.names.len()) {
             let name = || self.name(*code).map_or(NULL, |name| texts.dictionary.code(name.as_bytes()));
             *code = *of_clients.entry(*code).or_insert_with(name);
@@ -341,32 +361,6 @@ impl Line {
         {
             self.visitor = id;
         }
-    }
-}
-
-/// Disjoint sets (union–find with path halving).
-#[derive(Debug, Clone, Default)]
-struct Sets {
-    parents: Vec<u32>,
-}
-
-impl Sets {
-    /// Adds sets of one up to this number.
-    fn grow(&mut self, count: usize) {
-        self.parents.extend(self.parents.len() as u32..count as u32);
-    }
-
-    fn root(&mut self, mut of: u32) -> u32 {
-        while self.parents[of as usize] != of {
-            self.parents[of as usize] = self.parents[self.parents[of as usize] as usize];
-            of = self.parents[of as usize];
-        }
-        of
-    }
-
-    fn join(&mut self, a: u32, b: u32) {
-        let (a, b) = (self.root(a), self.root(b));
-        self.parents[b as usize] = a;
     }
 }
 
