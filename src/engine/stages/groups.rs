@@ -147,7 +147,7 @@ fn is_bigint(value: &Expr) -> bool {
 enum Values {
     Rows,
     Present(Vec<bool>),
-    Distinct(Vec<u64>),
+    Distinct(Numbers),
     Sum(Vec<Option<i64>>),
     /// Numbers in the order of the values, 0 for null; the least of them, or else the greatest; of this column.
     Best(Vec<u64>, bool, Column),
@@ -174,7 +174,7 @@ impl Values {
             Aggregate::Values(name) => {
                 Some(Values::Present(column(name)?.is_not_null().iter().map(|is| is == Some(true)).collect()))
             }
-            Aggregate::Distinct(name) => Some(Values::Distinct(Numbers::of(column(name)?, false)?.values)),
+            Aggregate::Distinct(name) => Some(Values::Distinct(Numbers::of(column(name)?, false)?)),
             Aggregate::Sum(name) => {
                 let values = column(name)?.as_materialized_series().clone();
                 Some(Values::Sum(values.i64().ok()?.iter().collect()))
@@ -196,19 +196,7 @@ impl Values {
         match self {
             Values::Rows => count(&mut |_, _| true),
             Values::Present(present) => count(&mut |row, _| present[row]),
-            Values::Distinct(numbers) => {
-                let present = rows.iter().filter(|(row, _)| numbers[*row as usize] > 0);
-                let both = |&(row, group): &(u32, u32)| {
-                    u128::from(group) << u64::BITS | u128::from(numbers[row as usize])
-                };
-                // Sorted, for a set of so many would be all over the memory.
-                let mut distinct: Vec<u128> = present.map(both).collect();
-                distinct.sort_unstable();
-                distinct.dedup();
-                let mut counts = vec![0; groups];
-                distinct.iter().for_each(|both| counts[(both >> u64::BITS) as usize] += 1);
-                Cells::Counts(counts)
-            }
+            Values::Distinct(numbers) => Cells::Counts(distinct(numbers, groups, rows)),
             Values::Sum(values) => {
                 let mut sums = vec![None; groups];
                 for &(row, group) in rows {
@@ -261,6 +249,35 @@ impl Values {
         }
     }
 }
+
+/// How many different numbers each of so many groups has, 0 not among them, by rows and the groups that they are of.
+fn distinct(numbers: &Numbers, groups: usize, rows: &[(u32, u32)]) -> Vec<u32> {
+    let mut counts = vec![0; groups];
+    let present = rows.iter().map(|&(row, group)| (numbers.values[row as usize], group));
+    let present = present.filter(|(number, _)| *number > 0);
+    // A bit for each number of each group, if that takes no more than to sort them.
+    let width = 1usize.checked_shl(numbers.bits).unwrap_or(usize::MAX);
+    if groups.checked_mul(width).is_some_and(|bits| bits / BITS_A_ROW <= rows.len()) {
+        let mut met = vec![0u64; (groups * width).div_ceil(64)];
+        for (number, group) in present {
+            let bit = group as usize * width + number as usize;
+            let (word, mask) = (&mut met[bit / 64], 1 << (bit % 64));
+            counts[group as usize] += u32::from(*word & mask == 0);
+            *word |= mask;
+        }
+        return counts;
+    }
+    // Sorted, for a set of so many would be all over the memory.
+    let mut distinct: Vec<u128> =
+        present.map(|(number, group)| u128::from(group) << u64::BITS | u128::from(number)).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct.iter().for_each(|both| counts[(both >> u64::BITS) as usize] += 1);
+    counts
+}
+
+/// How many bits there may be for each row: as many as the row takes that is sorted otherwise.
+const BITS_A_ROW: usize = u128::BITS as usize;
 
 /// Some of the groups.
 struct Shard {
