@@ -108,7 +108,7 @@ pub const LENGTH_ENTRIES: [u32; 19] = {
 };
 
 /// Where the length of each of the 19 symbols stands.
-const LENGTH_ORDER: [u32; 19] = [3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2];
+pub const LENGTH_ORDER: [u32; 19] = [3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2];
 
 const RUNS: [u16; 512] = {
     let mut runs = [1 << SYMBOL; 512];

@@ -169,26 +169,28 @@ impl Lanes {
         while active != 0 {
             let now = masks(active);
             let mut words: Vectors = std::array::from_fn(|v| streams.load(v, at[v]));
-            // A byte for each symbol: its character, its code's length, and whether it is no literal; that is said of what
-            // would be one more, so that there is always a first one.
-            let (mut texts, mut lengths) = ([zero(); VECTORS], [zero(); VECTORS]);
-            let mut specials = [_mm512_set1_epi64(1 << (8 * STEP)); VECTORS];
-            for step in 0..STEP as u32 {
+            // The items of four symbols each, the first one lowest; of the second four the last ones only.
+            let mut items = [[zero(); VECTORS]; 2];
+            for step in 0..STEP {
                 for v in 0..VECTORS {
                     let item = item::<LITERAL_BITS, _, _>(&self.literals, v, words[v]);
-                    words[v] = _mm512_sllv_epi64(words[v], low(item, 6));
-                    lengths[v] = with_bits(lengths[v], item, 63, 0, step);
-                    texts[v] = with_bits(texts[v], item, 255, SYMBOL, step);
-                    specials[v] = with_bits(specials[v], item, 1, SYMBOL + 8, step);
+                    // Only an item's lowest bits count here, its code's length, and what comes in behind is not looked at.
+                    words[v] = _mm512_rolv_epi64(words[v], item);
+                    items[step / 4][v] = _mm512_shrdi_epi64::<16>(items[step / 4][v], item);
                 }
             }
             for v in 0..VECTORS {
+                let items = [items[0][v], items[1][v]];
+                // What would be one more counts as special, so that there is always a first one.
+                let one_more = _mm512_set1_epi64(1 << (8 * STEP));
+                let specials = _mm512_and_si512(bytes_from(items, SYMBOL + 8), _mm512_set1_epi64(EACH_STEP));
+                let specials = _mm512_or_si512(specials, one_more);
                 // The bits of the bytes before the first special one.
-                let before =
-                    _mm512_andnot_si512(specials[v], _mm512_sub_epi64(specials[v], _mm512_set1_epi64(1)));
+                let before = _mm512_andnot_si512(specials, _mm512_sub_epi64(specials, _mm512_set1_epi64(1)));
                 let sum = |bytes| _mm512_sad_epu8(_mm512_and_si512(bytes, before), zero());
-                at[v] = _mm512_mask_add_epi64(at[v], now[v], at[v], sum(lengths[v]));
-                put(&mut self.output, v, now[v], produced[v], texts[v]);
+                let lengths = _mm512_and_si512(bytes_from(items, 0), _mm512_set1_epi64(63 * EACH));
+                at[v] = _mm512_mask_add_epi64(at[v], now[v], at[v], sum(lengths));
+                put(&mut self.output, v, now[v], produced[v], bytes_from(items, SYMBOL));
                 let count = sum(_mm512_set1_epi64(EACH));
                 produced[v] = _mm512_mask_add_epi64(produced[v], now[v], produced[v], count);
                 let fits = _mm512_mask_cmple_epu64_mask(now[v], produced[v], longest());
@@ -340,13 +342,16 @@ fn numbers(vectors: Vectors) -> Numbers {
     numbers
 }
 
-/// With some of the items' bits in the byte of this number.
+/// A byte for each of [`STEP`] symbols, in order: eight bits of its item, from this one on.
 #[inline]
 #[target_feature(enable = "avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt")]
-fn with_bits(all: Vector, items: Vector, bits: i64, from: u32, byte: u32) -> Vector {
-    let turn = _mm512_set1_epi64(i64::from((64 + 8 * byte - from) % 64));
-    let those = _mm512_set1_epi64(bits << (8 * byte));
-    _mm512_or_si512(all, _mm512_and_si512(_mm512_rolv_epi64(items, turn), those))
+fn bytes_from(items: [Vector; 2], bit: u32) -> Vector {
+    const { assert!(STEP == 6) };
+    let bit = i64::from(bit) * EACH;
+    let bits = _mm512_set1_epi64(0x0000_3020_3020_1000 + bit);
+    let [first, last] = items;
+    let bytes = _mm512_multishift_epi64_epi8(bits, first);
+    _mm512_mask_multishift_epi64_epi8(bytes, 0x3030_3030_3030_3030, bits, last)
 }
 
 /// For each symbol the entry of its lowest five bits.
@@ -373,8 +378,9 @@ fn masks(lanes: u32) -> Masks {
     std::array::from_fn(|v| (lanes >> (8 * v)) as u8)
 }
 
-/// A one in each byte.
+/// A one in each byte, and in each of those that stand for a step's symbols.
 const EACH: i64 = 0x0101_0101_0101_0101;
+const EACH_STEP: i64 = EACH & ((1 << (8 * STEP)) - 1);
 /// No length before, which is longer than any may be.
 const NONE: i64 = 255;
 

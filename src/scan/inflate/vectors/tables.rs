@@ -1,21 +1,21 @@
 //! The decoding tables of each lane, one lane after the other, of its codes' lengths.
 
 use super::{Lanes, SORTED};
-use crate::scan::huffman::{CODE, DISTANCE_BITS, LENGTH_BITS, LITERAL_BITS, SYMBOL, by_code};
-use crate::scan::vectors::{bytes_of, put_words, words_of};
+use crate::scan::huffman::{DISTANCE_BITS, LENGTH_BITS, LENGTH_ORDER, LITERAL_BITS, SYMBOL};
+use crate::scan::vectors::{bytes_of, put_bytes, put_words, words_of};
 use std::arch::x86_64::*;
 
 // An entry of the table of lengths: in the lowest six bits how many its code and extra bits are; then, from these bits on, how
-// many of eight extra bits are not its own, for how many symbols it is if its own are not set, the length, whether that is the
-// one before, and how many bits its code alone has.
+// many of eight extra bits are not its own, for how many symbols it is if its own are not set, the length, and whether that is
+// the one before.
 pub const UNUSED: u32 = 8;
 pub const BASE: u32 = 12;
 pub const LENGTH: u32 = 16;
 pub const REPEAT: u32 = 20;
 
-/// The entries of the 19 symbols without the lengths of their codes.
-const ENTRIES: [u32; 19] = {
-    let mut entries = [0; 19];
+/// The entries of the 19 symbols without the lengths of their codes; the others are none.
+static ENTRIES: [u32; 32] = {
+    let mut entries = [0; 32];
     let mut at = 0;
     while at < 16 {
         entries[at] = 8 << UNUSED | 1 << BASE | (at as u32) << LENGTH;
@@ -27,24 +27,49 @@ const ENTRIES: [u32; 19] = {
     entries
 };
 
+/// Which bits the length of each of the 19 symbols' codes begins at, and of what is no symbol, where there are none.
+static LENGTH_PLACES: [u8; 64] = {
+    let mut places = [57; 64];
+    let mut at = 0;
+    while at < 19 {
+        places[at] = 3 * LENGTH_ORDER[at] as u8;
+        at += 1;
+    }
+    places
+};
+
 impl Lanes {
-    /// The table of the code that the codes' lengths are written in; three bits for each of its own lengths.
+    /// The table of the code that the codes' lengths are written in; three bits for each of its own lengths, and no others.
+    #[target_feature(enable = "avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt")]
     pub fn make_length_code(&mut self, lane: usize, lengths: u64) -> Option<()> {
-        let (entries, count) = by_code(lengths, &ENTRIES);
+        let lengths = _mm512_multishift_epi64_epi8(bytes_of(&LENGTH_PLACES), _mm512_set1_epi64(lengths as i64));
+        let lengths = _mm512_and_si512(lengths, _mm512_set1_epi8(7));
+        // Symbols from 16 on are no lengths.
+        self.possible[lane] = _mm512_test_epi8_mask(lengths, lengths) as u32 & 0xffff;
+        // A symbol and its code's length in each byte, by length.
+        let shifted = _mm512_slli_epi16::<5>(lengths);
+        let symbols = _mm512_or_si512(shifted, bytes_of(&FIRST_64));
+        let (mut sorted, mut count, mut filled) = ([0; 128], 0, 0);
+        for length in 1..=LENGTH_BITS as usize {
+            let those = _mm512_cmpeq_epi8_mask(lengths, _mm512_set1_epi8(length as i8));
+            put_bytes(_mm512_maskz_compress_epi8(those, symbols), sorted[count % 64..].first_chunk_mut()?);
+            count += those.count_ones() as usize;
+            filled += (those.count_ones() as usize) << (LENGTH_BITS as usize - length);
+        }
+        if filled != 1 << LENGTH_BITS {
+            return None;
+        }
         let (table, mut at) = (&mut self.codes[lane], 0);
-        self.possible[lane] = 0;
-        for &entry in &entries[..count] {
-            self.possible[lane] |= 1 << (entry >> LENGTH & 15);
-            let end = at + ((1 << LENGTH_BITS) >> (entry >> CODE));
-            if end > 1 << LENGTH_BITS {
-                return None;
-            }
+        for &symbol in &sorted[..count] {
+            let length = u32::from(symbol >> 5);
+            let entry = ENTRIES[usize::from(symbol & 31)] + length;
+            let end = at + ((1 << LENGTH_BITS) >> length);
             for begin in (at..end).step_by(16) {
                 *table[begin..].first_chunk_mut()? = [entry; 16];
             }
             at = end;
         }
-        (at == 1 << LENGTH_BITS).then_some(())
+        Some(())
     }
 
     /// The decoding table of literals and copies' lengths.
