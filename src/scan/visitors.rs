@@ -12,8 +12,8 @@ use std::ops::Range;
 pub struct CookieCodes {
     reader: CookieReader,
     names: Names,
-    /// The plain ids met last, with their codes: the lines of a page that was left have one each.
-    ids: Vec<([u8; ID], u32)>,
+    /// The plain ids met last: the lines of a page that was left have one each.
+    plain: RecentIds,
     decoder: Decoder,
     inflater: Inflater,
     /// The packed payloads of the cookies that wait, [`reversed`], and the rows that wait for them.
@@ -33,8 +33,29 @@ struct Waiting {
 /// The ids themselves, and the code of each one's hash: an id is in many cookies and need be hashed once.
 #[derive(Default)]
 struct Names {
+    recent: RecentIds,
     ids: Dictionary,
     hashes: Vec<u32>,
+}
+
+/// The ids met last, with their codes: all of them take more room than the processor's cache has.
+struct RecentIds(Vec<([u8; ID], u32)>);
+
+impl Default for RecentIds {
+    fn default() -> Self {
+        RecentIds(vec![([0; ID], NULL); RECENT])
+    }
+}
+
+impl RecentIds {
+    /// The code that `new` has for this id, always the same for the same id.
+    fn code(&mut self, id: &[u8; ID], new: impl FnOnce() -> u32) -> u32 {
+        let recent = &mut self.0[place(id)];
+        if recent.0 != *id || recent.1 == NULL {
+            *recent = (*id, new());
+        }
+        recent.1
+    }
 }
 
 /// How many characters an id has.
@@ -47,7 +68,7 @@ impl Default for CookieCodes {
         CookieCodes {
             reader: CookieReader::default(),
             names: Names::default(),
-            ids: vec![([0; ID], NULL); RECENT],
+            plain: RecentIds::default(),
             decoder: Decoder::default(),
             inflater: Inflater::default(),
             packed: Vec::new(),
@@ -63,11 +84,7 @@ impl CookieCodes {
     /// [`CookieCodes::resolve`] will tell.
     pub fn code(&mut self, text: &[u8], row: usize, dictionary: &mut Dictionary) -> u32 {
         if let Ok(id) = <&[u8; ID]>::try_from(text) {
-            let recent = &mut self.ids[place(id)];
-            if recent.0 != *id || recent.1 == NULL {
-                *recent = (*id, self.names.code(self.reader.read(text), dictionary));
-            }
-            return recent.1;
+            return self.plain.code(id, || self.names.code(self.reader.read(text), dictionary));
         }
         let begin = self.packed.len();
         if !self.decode(text) {
@@ -151,11 +168,18 @@ impl Names {
     fn code(&mut self, session: Session, dictionary: &mut Dictionary) -> u32 {
         match session {
             Session::Id(id) => {
-                let at = self.ids.code(id) as usize;
-                if at == self.hashes.len() {
-                    self.hashes.push(dictionary.code(&short_hash(id)));
+                let Names { recent, ids, hashes } = self;
+                let mut code = || {
+                    let at = ids.code(id) as usize;
+                    if at == hashes.len() {
+                        hashes.push(dictionary.code(&short_hash(id)));
+                    }
+                    hashes[at]
+                };
+                match id.try_into() {
+                    Ok(id) => recent.code(id, code),
+                    Err(_) => code(),
                 }
-                self.hashes[at]
             }
             Session::First(word) => dictionary.code(word.as_bytes()),
             Session::Nameless => NULL,
