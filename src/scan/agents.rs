@@ -87,22 +87,58 @@ pub struct Agent {
 pub struct Agents {
     hasher: foldhash::quality::FixedState,
     known: HashMap<u64, bool, foldhash::fast::FixedState>,
+    /// Those met last: comparing one is quicker than hashing it.
+    recent: Vec<(Vec<u8>, Agent)>,
 }
+
+const RECENT_AGENTS: usize = 128;
+/// None that is longer is copied, bytes.
+const LONGEST_RECENT: usize = 512;
 
 impl Default for Agents {
     fn default() -> Self {
-        Agents { hasher: HASHER.clone(), known: HashMap::default() }
+        let mut agents = Agents { hasher: HASHER.clone(), known: HashMap::default(), recent: Vec::new() };
+        let empty = (Vec::new(), agents.look_at(b""));
+        agents.recent = vec![empty; RECENT_AGENTS];
+        agents
     }
 }
 
 impl Agents {
-    /// What is known of this user agent. It is looked at once: a hash of 64 bits stands for it.
+    /// What is known of this user agent.
     #[inline]
     pub fn get(&mut self, agent: &[u8]) -> Agent {
+        let place = place(agent);
+        if self.recent[place].0 != agent {
+            let known = self.look_at(agent);
+            if agent.len() > LONGEST_RECENT {
+                return known;
+            }
+            let recent = &mut self.recent[place];
+            recent.0.clear();
+            recent.0.extend_from_slice(agent);
+            recent.1 = known;
+        }
+        self.recent[place].1
+    }
+
+    /// What is known of this user agent. It is looked at once: a hash of 64 bits stands for it.
+    fn look_at(&mut self, agent: &[u8]) -> Agent {
         let hash = self.hasher.hash_one(agent);
         let is_bot = *self.known.entry(hash).or_insert_with(|| is_bot(&String::from_utf8_lossy(agent)));
         Agent { hash, is_bot }
     }
+}
+
+/// Where a user agent is remembered. Most are told apart by these parts of them (multiplicative hashing; Knuth, The Art of
+/// Computer Programming, 6.4).
+#[inline]
+fn place(agent: &[u8]) -> usize {
+    let word = |at: usize| agent[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    let eighth = agent.len() / 8;
+    let words = [eighth, 3 * eighth, 5 * eighth, 7 * eighth].map(word);
+    let mixed = words.iter().fold(agent.len() as u64, |mixed, word| mixed.rotate_left(13) ^ word);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % RECENT_AGENTS
 }
 
 #[cfg(test)]

@@ -7,12 +7,60 @@ use super::json::{Kind, Token, slice};
 #[inline]
 pub fn bigint(bytes: &[u8], token: Token) -> Option<i64> {
     match token.kind {
-        Kind::Integer | Kind::Text => integer(slice(bytes, token)),
+        Kind::Integer | Kind::Text => {
+            let few = Few::of(bytes, token).and_then(|few| few.value());
+            few.map(|value| value as i64).or_else(|| integer(slice(bytes, token)))
+        }
         Kind::Float => {
             let value = double(bytes, token)?;
             (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
         }
         _ => None,
+    }
+}
+
+/// Up to eight characters in a word, the last one in its highest byte; what is below the first one is 0.
+#[derive(Clone, Copy)]
+struct Few {
+    word: u64,
+    count: u32,
+}
+
+/// A one in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+impl Few {
+    /// A token that has so few characters. How many they are makes no difference to the processor, which could only guess it.
+    #[inline]
+    fn of(bytes: &[u8], token: Token) -> Option<Few> {
+        let count = token.end - token.start;
+        let word = u64::from_le_bytes(*bytes.get(token.start as usize..)?.first_chunk()?);
+        (1..=8).contains(&count).then(|| Few { word: word << (64 - 8 * count), count })
+    }
+
+    /// The number that they are if all are digits: neighbours are put together, then pairs, then fours, all of a kind at once.
+    #[inline]
+    fn value(self) -> Option<u64> {
+        let digits = self.word ^ (u64::from(b'0') * EACH) << (64 - 8 * self.count);
+        // Of one above 9 the highest bit is set, or becomes so.
+        let others = (digits | digits.wrapping_add((0x80 - 10) * EACH)) & (0x80 * EACH);
+        let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+        let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+        let all = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
+        (others == 0).then_some(all)
+    }
+
+    /// The same without the first point among them, and how many there were behind it.
+    #[inline]
+    fn without_point(self) -> (Few, u32) {
+        let others = self.word ^ (u64::from(b'.') * EACH);
+        // The highest bit of the first byte that is one, and perhaps of some behind it.
+        let points = others.wrapping_sub(EACH) & !others & (0x80 * EACH);
+        let Some(point) = points.trailing_zeros().checked_sub(7).filter(|bits| *bits < 64 - 7) else {
+            return (self, 0);
+        };
+        let (before, behind) = (self.word & ((1 << point) - 1), self.word & !(u64::MAX >> (56 - point)));
+        (Few { word: behind | before << 8, count: self.count - 1 }, 7 - point / 8)
     }
 }
 
@@ -28,7 +76,12 @@ fn integer(digits: &[u8]) -> Option<i64> {
 }
 
 /// Whether a token is an integer, as number or string, that does not fit 64 bits.
+#[inline]
 pub fn is_out_of_range(bytes: &[u8], token: Token) -> bool {
+    token.end - token.start > 18 && is_too_long(bytes, token)
+}
+
+fn is_too_long(bytes: &[u8], token: Token) -> bool {
     let digits = slice(bytes, token);
     let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
     unsigned.len() > 18
@@ -37,10 +90,18 @@ pub fn is_out_of_range(bytes: &[u8], token: Token) -> bool {
         && integer(digits).is_none()
 }
 
+const POWERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
 /// Any JSON number that a double can hold.
 pub fn double(bytes: &[u8], token: Token) -> Option<f64> {
     if !matches!(token.kind, Kind::Integer | Kind::Float) {
         return None;
+    }
+    if let Some((digits, decimals)) = Few::of(bytes, token).map(Few::without_point)
+        && let Some(value) = digits.value()
+    {
+        return Some(value as f64 / POWERS[decimals as usize]);
     }
     let digits = slice(bytes, token);
     short_double(digits)
@@ -51,8 +112,6 @@ pub fn double(bytes: &[u8], token: Token) -> Option<f64> {
 /// their quotient is the nearest double (Clinger, *How to Read Floating Point Numbers Accurately*, PLDI 1990).
 #[inline]
 fn short_double(digits: &[u8]) -> Option<f64> {
-    const POWERS: [f64; 16] =
-        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     if digits.len() > 16 {
         return None;
     }
@@ -67,4 +126,51 @@ fn short_double(digits: &[u8]) -> Option<f64> {
     }
     let decimals = point.map_or(0, |point| digits.len() - point - 1);
     (point.is_some() || digits.len() <= 15).then(|| value as f64 / POWERS[decimals])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token of this text at some place of a buffer.
+    fn token(text: &str, kind: Kind) -> (Vec<u8>, Token) {
+        let bytes = [b"{\"id\": ", text.as_bytes(), b", \"9\": 1234567}"].concat();
+        let start = 7;
+        (bytes, Token { kind, start, end: start + text.len() as u32 })
+    }
+
+    #[test]
+    fn numbers_of_every_length_are_what_rust_reads() {
+        let digits = "9876543210123456789012";
+        for count in 1..=digits.len() {
+            for begin in [0, 3, 9] {
+                let Some(integer) = digits.get(begin..begin + count) else { continue };
+                for kind in [Kind::Integer, Kind::Text] {
+                    let (bytes, token) = token(integer, kind);
+                    assert_eq!(bigint(&bytes, token), integer.parse().ok(), "{integer}");
+                }
+                for point in 1..count {
+                    let number = format!("{}.{}", &integer[..point], &integer[point..]);
+                    let (bytes, token) = token(&number, Kind::Float);
+                    assert_eq!(double(&bytes, token), number.parse().ok(), "{number}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_a_number_only_if_all_of_it_are_digits() {
+        for other in 0..=0x7f_u8 {
+            for count in 1..=9 {
+                for place in 0..count {
+                    let mut text = "12345678901"[..count].to_owned();
+                    text.replace_range(place..=place, &char::from(other).to_string());
+                    let is_number = other.is_ascii_digit() || (other == b'-' && place == 0 && count > 1);
+                    let expected = is_number.then(|| text.parse().ok()).flatten();
+                    let (bytes, token) = token(&text, Kind::Text);
+                    assert_eq!(bigint(&bytes, token), expected, "{text:?}");
+                }
+            }
+        }
+    }
 }

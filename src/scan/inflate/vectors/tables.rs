@@ -42,7 +42,8 @@ impl Lanes {
     /// The table of the code that the codes' lengths are written in; three bits for each of its own lengths, and no others.
     #[target_feature(enable = "avx512vbmi,avx512vbmi2,gfni,bmi1,bmi2,popcnt")]
     pub fn make_length_code(&mut self, lane: usize, lengths: u64) -> Option<()> {
-        let lengths = _mm512_multishift_epi64_epi8(bytes_of(&LENGTH_PLACES), _mm512_set1_epi64(lengths as i64));
+        let lengths =
+            _mm512_multishift_epi64_epi8(bytes_of(&LENGTH_PLACES), _mm512_set1_epi64(lengths as i64));
         let lengths = _mm512_and_si512(lengths, _mm512_set1_epi8(7));
         // Symbols from 16 on are no lengths.
         self.possible[lane] = _mm512_test_epi8_mask(lengths, lengths) as u32 & 0xffff;
