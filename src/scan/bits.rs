@@ -32,6 +32,22 @@ impl Bits {
         self.len += 1;
     }
 
+    /// Adds so many bits, at most 64, the lowest first; those above are not set.
+    pub fn push_word(&mut self, bits: u64, count: usize) {
+        let shift = self.len % 64;
+        match self.words.last_mut() {
+            Some(last) if shift > 0 => {
+                *last |= bits << shift;
+                if shift + count > 64 {
+                    self.words.push(bits >> (64 - shift));
+                }
+            }
+            _ if count > 0 => self.words.push(bits),
+            _ => {}
+        }
+        self.len += count;
+    }
+
     /// The bit of this row.
     #[inline]
     pub fn get(&self, row: usize) -> bool {
@@ -199,6 +215,12 @@ mod tests {
             let mut both = a.clone();
             both.append(&b);
             both.push(true);
+            let mut by_words = a.clone();
+            by_words.push_word(0, 0);
+            by_words.push_word(b.words[0], 64);
+            by_words.push_word(b.words[1], 6);
+            by_words.push_word(1, 1);
+            assert_eq!(by_words, both);
             assert_eq!(Bits::ones(first), (0..first).map(|_| true).collect());
             assert_eq!(Bits::of(&a.iter().collect::<Vec<bool>>()), a);
             let expected: Vec<bool> = a.iter().chain(b.iter()).chain([true]).collect();

@@ -1,13 +1,14 @@
-//! One line's tokens become one row of the wanted columns. A value of a wrong type becomes null and is counted;
+//! Each line's tokens become a row of the wanted columns. A value of a wrong type becomes null and is counted;
 //! nothing here can turn an event into a reject. Knows nothing of files and chunks.
 
-use super::agents::Agents;
+use super::agents::{Agent, Agents};
+use super::batch::{Batch, LINES};
 use super::client::ClientCodes;
 use super::column::{Dictionary, NULL, Values};
 use super::fields::Field;
 use super::json::{Kind, Token, Tokens, slice, unescape};
-use super::numbers::{bigint, double, is_out_of_range};
-use super::recent::RecentTexts;
+use super::numbers::{bigint, double, is_out_of_range, short_bigint, short_double};
+use super::recent::{RecentTexts, Text};
 use super::redact::Redaction;
 use super::reject::Tally;
 use super::rows::{Cells, Rows};
@@ -66,6 +67,8 @@ pub struct RowBuilder {
     agents: Agents,
     times: time::Reader,
     scratch: [Vec<u8>; 2],
+    /// The lines that are not rows yet.
+    batch: Batch,
 }
 
 /// How one column is built.
@@ -111,7 +114,9 @@ impl RowBuilder {
         };
         let columns: Vec<Plan> = built(settings.wanted).map(plan).collect();
         let rows = Rows::new(columns.iter().map(|plan| plan.kind), 0);
+        let batch = Batch::new(columns.iter().flat_map(Plan::sources));
         RowBuilder {
+            batch,
             columns,
             rows,
             cookies: CookieCodes::default(),
@@ -123,19 +128,13 @@ impl RowBuilder {
         }
     }
 
-    /// The fields that rows are built from.
+    /// The fields that are looked at.
     pub fn needed(&self) -> impl Iterator<Item = Field> {
-        let of_column = |plan: &Plan| match plan.from {
-            From::Key => vec![plan.field],
-            From::Shape => vec![RESPONSE_STATUS, EVENT_TYPE, METHOD],
-            From::Client => vec![IP_ADDRESS, USER_AGENT],
-            From::Agent => vec![USER_AGENT],
-        };
         let time = self.settings.range.is_some().then_some(TIMESTAMP);
-        self.columns.iter().flat_map(of_column).chain(IDS).chain(time)
+        self.columns.iter().flat_map(Plan::sources).chain(IDS).chain(time)
     }
 
-    /// Adds the row of an event.
+    /// Adds an event. It becomes a row when there are many, or [`RowBuilder::build`] is called.
     pub fn push(&mut self, bytes: &[u8], tokens: &Tokens, tally: &mut Tally) {
         tally.ids_out_of_range += ids_out_of_range(bytes, tokens);
         tally.unknown += u64::from(tokens.is_empty());
@@ -145,51 +144,58 @@ impl RowBuilder {
                 return;
             }
         }
-        let RowBuilder { settings, columns, rows, cookies, clients, agents, times, scratch } = self;
-        let [scratch, second] = scratch;
-        let agent = settings.needs_agent().then(|| tokens.get(USER_AGENT)).flatten();
-        let agent =
-            agent.and_then(|token| text(bytes, token, second)).map(|agent| (agent, agents.get(agent)));
-        let mut wrong_types = 0;
-        for (plan, cells) in columns.iter_mut().zip(&mut rows.cells) {
-            let token = tokens.get(plan.field).filter(|token| token.kind != Kind::Null);
-            let ok = match cells {
-                // Ids that are out of range have a count of their own.
-                Cells::Bigint(values) => {
-                    put(values, token, |token| bigint(bytes, token))
-                        || (IDS.contains(&plan.field)
-                            && token.is_some_and(|token| is_out_of_range(bytes, token)))
-                }
-                Cells::Double(values) => put(values, token, |token| double(bytes, token)),
-                Cells::Boolean(values) if plan.from == From::Agent => {
-                    values.push(Some(agent.is_some_and(|(_, agent)| agent.is_bot)));
-                    true
-                }
-                Cells::Boolean(values) => put(values, token, boolean),
-                Cells::Timestamp(values) => put(values, token, |token| timestamp(bytes, token, times)),
-                Cells::Text(codes) if plan.from == From::Shape => {
-                    codes.push(kind_code(bytes, tokens, scratch));
-                    true
-                }
-                Cells::Text(codes) if plan.from == From::Client => {
-                    let address = tokens.get(IP_ADDRESS).and_then(|token| text(bytes, token, scratch));
-                    codes.push(clients.code(address, agent, &mut plan.dictionary, settings.client_names));
-                    true
-                }
-                Cells::Text(codes) => {
-                    let code = match token {
-                        Some(token) => plan.text(bytes, token, codes.len(), settings, cookies, scratch),
-                        None => NULL,
-                    };
-                    codes.push(code);
-                    let is_text = |token: Token| matches!(token.kind, Kind::Text | Kind::EscapedText);
-                    code != NULL || token.is_none_or(|token| plan.kind == Type::Session && is_text(token))
-                }
-            };
-            wrong_types += u64::from(!ok);
+        self.batch.add(tokens);
+        if self.batch.is_full() {
+            self.build(bytes, tally);
         }
-        tally.wrong_types += wrong_types;
-        rows.count += 1;
+    }
+
+    /// Builds the rows of the events that were added. Must be called before some of another buffer are, and before rows are taken.
+    pub fn build(&mut self, bytes: &[u8], tally: &mut Tally) {
+        let RowBuilder { settings, columns, rows, cookies, clients, agents, times, scratch, batch } = self;
+        if batch.lines() == 0 {
+            return;
+        }
+        let mut lines = Lines { bytes, batch, agents: [None; LINES], scratch, wrong_types: 0 };
+        if settings.needs_agent() {
+            lines.find_agents(agents);
+        }
+        for (plan, cells) in columns.iter_mut().zip(&mut rows.cells) {
+            match (cells, plan.from) {
+                (Cells::Text(codes), From::Shape) => lines.add_kinds(codes),
+                (Cells::Text(codes), From::Client) => {
+                    lines.add_clients(codes, clients, &mut plan.dictionary, settings.client_names);
+                }
+                (Cells::Text(codes), _) => lines.add_texts(codes, plan, settings, cookies),
+                (Cells::Boolean(values), From::Agent) => {
+                    let agents = &lines.agents[..lines.batch.lines()];
+                    values.extend(agents.iter().map(|agent| Some(agent.is_some_and(|agent| agent.is_bot))));
+                }
+                (Cells::Boolean(values), _) => lines.add(values, plan.field, |_| None, boolean),
+                (Cells::Bigint(values), _) => {
+                    lines.add(
+                        values,
+                        plan.field,
+                        |token| short_bigint(bytes, token),
+                        |token| bigint(bytes, token),
+                    );
+                }
+                (Cells::Double(values), _) => {
+                    lines.add(
+                        values,
+                        plan.field,
+                        |token| short_double(bytes, token),
+                        |token| double(bytes, token),
+                    );
+                }
+                (Cells::Timestamp(values), _) => {
+                    lines.add(values, plan.field, |_| None, |token| timestamp(bytes, token, times));
+                }
+            }
+        }
+        tally.wrong_types += lines.wrong_types;
+        rows.count += batch.lines();
+        batch.clear();
     }
 
     /// The rows since the last call.
@@ -232,9 +238,20 @@ pub fn built(wanted: Wanted) -> impl Iterator<Item = &'static str> {
 }
 
 impl Plan {
+    /// The fields that the column is built from.
+    fn sources(&self) -> impl Iterator<Item = Field> + use<> {
+        let sources = match self.from {
+            From::Key => [Some(self.field), None, None],
+            From::Shape => [RESPONSE_STATUS, EVENT_TYPE, METHOD].map(Some),
+            From::Client => [Some(IP_ADDRESS), Some(USER_AGENT), None],
+            From::Agent => [Some(USER_AGENT), None, None],
+        };
+        sources.into_iter().flatten()
+    }
+
     /// The code of a text column's value in this row, [`NULL`] if it is of a wrong type. That of a session may be
     /// known only when the rows are taken.
-    fn text(
+    fn code(
         &mut self,
         bytes: &[u8],
         token: Token,
@@ -254,9 +271,13 @@ impl Plan {
         let Some(text) = text(bytes, token, scratch) else {
             return NULL;
         };
+        let recent = || match token.kind {
+            Kind::Text => Text::within(bytes, token.start as usize..token.end as usize),
+            _ => Text::of(text),
+        };
         match self.kind {
             Type::Session => cookies.code(text, row, &mut self.dictionary),
-            Type::Url => self.recent.code_by(text, |text| match std::str::from_utf8(text) {
+            Type::Url => self.recent.code_by(recent(), |text| match std::str::from_utf8(text) {
                 Ok(url) => self.dictionary.code(settings.redaction.url(url).as_bytes()),
                 Err(_) => NULL,
             }),
@@ -264,19 +285,113 @@ impl Plan {
                 Ok(text) => self.dictionary.code(settings.redaction.text(text).as_bytes()),
                 Err(_) => NULL,
             },
-            _ => self.recent.code(text, &mut self.dictionary),
+            _ => self.recent.code(recent(), &mut self.dictionary),
         }
     }
 }
 
-fn put<T: Copy + Default>(
-    values: &mut Values<T>,
-    token: Option<Token>,
-    read: impl FnOnce(Token) -> Option<T>,
-) -> bool {
-    let value = token.and_then(read);
-    values.push(value);
-    value.is_some() || token.is_none()
+/// Lines that become rows.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    batch: &'a Batch,
+    /// What is known of each one's user agent, if it has one.
+    agents: [Option<Agent>; LINES],
+    scratch: &'a mut [Vec<u8>; 2],
+    /// How many values are of a type that their column cannot have.
+    wrong_types: u64,
+}
+
+impl Lines<'_> {
+    fn find_agents(&mut self, agents: &mut Agents) {
+        let [scratch, _] = self.scratch;
+        for (&token, found) in self.batch.tokens(USER_AGENT).iter().zip(&mut self.agents) {
+            *found = text(self.bytes, token, scratch).map(|agent| agents.get(agent));
+        }
+    }
+
+    /// Adds what a token of each line says: what `quick` finds, else what `read` does, which is asked of few tokens if it can be
+    /// helped.
+    #[inline]
+    fn add<T: Copy + Default>(
+        &mut self,
+        values: &mut Values<T>,
+        field: Field,
+        quick: impl Fn(Token) -> Option<T>,
+        mut read: impl FnMut(Token) -> Option<T>,
+    ) {
+        let mut wrong_types = 0;
+        let value = |&token: &Token| {
+            let found = quick(token);
+            if found.is_some() | (token.kind == Kind::Null) {
+                return found;
+            }
+            let found = read(token);
+            // Ids that are out of range have a count of their own.
+            let is_wrong = || !IDS.contains(&field) || !is_out_of_range(self.bytes, token);
+            wrong_types += u64::from(found.is_none() && is_wrong());
+            found
+        };
+        values.extend(self.batch.tokens(field).iter().map(value));
+        self.wrong_types += wrong_types;
+    }
+
+    /// Adds the code of each line's kind in [`KINDS`].
+    fn add_kinds(&mut self, codes: &mut Vec<u32>) {
+        let [statuses, event_types, methods] =
+            [RESPONSE_STATUS, EVENT_TYPE, METHOD].map(|field| self.batch.tokens(field));
+        let [scratch, _] = self.scratch;
+        let has = |token: Token| token.kind != Kind::Null;
+        let tokens = statuses.iter().zip(event_types).zip(methods);
+        codes.extend(tokens.map(|((&status, &event_type), &method)| {
+            match text(self.bytes, event_type, scratch) {
+                _ if has(status) => 0,
+                // The event types of telemetry lines.
+                Some(b"server_dwell_time" | b"page_dwell" | b"click_event") => 2,
+                _ if has(method) => 0,
+                _ => 1,
+            }
+        }));
+    }
+
+    fn add_clients(
+        &mut self,
+        codes: &mut Vec<u32>,
+        clients: &mut ClientCodes,
+        dictionary: &mut Dictionary,
+        named: bool,
+    ) {
+        let [first, second] = self.scratch;
+        let [addresses, texts] = [IP_ADDRESS, USER_AGENT].map(|field| self.batch.tokens(field));
+        let tokens = addresses.iter().zip(texts).zip(&self.agents);
+        codes.extend(tokens.map(|((&address, &agent), known)| {
+            let address = text(self.bytes, address, first);
+            let agent = text(self.bytes, agent, second).zip(*known);
+            clients.code(address, agent, dictionary, named)
+        }));
+    }
+
+    fn add_texts(
+        &mut self,
+        codes: &mut Vec<u32>,
+        plan: &mut Plan,
+        settings: &RowSettings,
+        cookies: &mut CookieCodes,
+    ) {
+        let [scratch, _] = self.scratch;
+        let is_text = |token: Token| matches!(token.kind, Kind::Text | Kind::EscapedText);
+        let mut wrong_types = 0;
+        let first = codes.len();
+        codes.extend(self.batch.tokens(plan.field).iter().enumerate().map(|(at, &token)| {
+            if token.kind == Kind::Null {
+                return NULL;
+            }
+            let code = plan.code(self.bytes, token, first + at, settings, cookies, scratch);
+            let is_session = || plan.kind == Type::Session && is_text(token);
+            wrong_types += u64::from(code == NULL && !is_session());
+            code
+        }));
+        self.wrong_types += wrong_types;
+    }
 }
 
 /// The characters of a string token.
@@ -310,19 +425,4 @@ fn boolean(token: Token) -> Option<bool> {
 #[inline]
 fn timestamp(bytes: &[u8], token: Token, times: &mut time::Reader) -> Option<i64> {
     times.read(text(bytes, token, &mut Vec::new())?)
-}
-
-/// The code of the line's kind in [`KINDS`].
-fn kind_code(bytes: &[u8], tokens: &Tokens, scratch: &mut Vec<u8>) -> u32 {
-    let has = |field| tokens.get(field).is_some_and(|token| token.kind != Kind::Null);
-    if has(RESPONSE_STATUS) {
-        return 0;
-    }
-    let event_type = tokens.get(EVENT_TYPE).and_then(|token| text(bytes, token, scratch));
-    match event_type {
-        // The event types of telemetry lines.
-        Some(b"server_dwell_time" | b"page_dwell" | b"click_event") => 2,
-        _ if has(METHOD) => 0,
-        _ => 1,
-    }
 }

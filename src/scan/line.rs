@@ -117,6 +117,7 @@ impl LineReader {
             if at < length {
                 self.last_line(bytes, at..length, info.offset);
             }
+            self.builder.build(bytes, &mut self.tally);
         }
         Chunk {
             tally: std::mem::take(&mut self.tally),
@@ -144,6 +145,7 @@ impl LineReader {
     /// Reads the last line of a file that may still be written to, which has no newline yet: it is an event, or left for
     /// later.
     fn last_line(&mut self, bytes: &[u8], line: Range<usize>, offset: u64) {
+        self.builder.build(bytes, &mut self.tally);
         let (before, rejects) = (self.tally.clone(), self.rejects.len());
         self.line(bytes, line.start, offset);
         if self.tally.events == before.events {
@@ -239,7 +241,12 @@ impl LineReader {
                 Err(Verdict::new(Reason::PartialRecord, 0))
             }
             Ok(Some(_)) if inner.contains(&b'\n') => Err(Verdict::new(Reason::TrailingText, 0)),
-            Ok(Some(_)) => self.unwrapped(&mut inner),
+            Ok(Some(_)) => {
+                self.builder.build(bytes, &mut self.tally);
+                let verdict = self.unwrapped(&mut inner);
+                self.builder.build(&inner, &mut self.tally);
+                verdict
+            }
         };
         self.inner = inner;
         verdict

@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod app;
 mod base64;
+mod batch;
 pub mod bits;
 pub mod builder;
 mod canonical;

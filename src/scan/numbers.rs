@@ -7,10 +7,7 @@ use super::json::{Kind, Token, slice};
 #[inline]
 pub fn bigint(bytes: &[u8], token: Token) -> Option<i64> {
     match token.kind {
-        Kind::Integer | Kind::Text => {
-            let few = Few::of(bytes, token).and_then(|few| few.value());
-            few.map(|value| value as i64).or_else(|| integer(slice(bytes, token)))
-        }
+        Kind::Integer | Kind::Text => integer(slice(bytes, token)),
         Kind::Float => {
             let value = double(bytes, token)?;
             (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
@@ -19,48 +16,72 @@ pub fn bigint(bytes: &[u8], token: Token) -> Option<i64> {
     }
 }
 
-/// Up to eight characters in a word, the last one in its highest byte; what is below the first one is 0.
+/// As [`bigint`], of few digits and nothing else. It takes the same steps for all of them, however many there are, and for what
+/// is no such number: the processor could only guess which it is.
+#[inline]
+pub fn short_bigint(bytes: &[u8], token: Token) -> Option<i64> {
+    let is_kind = matches!(token.kind, Kind::Integer | Kind::Text);
+    let value = Few::of(bytes, token)?.value();
+    value.filter(|_| is_kind).map(|value| value as i64)
+}
+
+/// As [`double`], of few digits with a point or without, as [`short_bigint`].
+#[inline]
+pub fn short_double(bytes: &[u8], token: Token) -> Option<f64> {
+    let is_kind = matches!(token.kind, Kind::Integer | Kind::Float);
+    let (digits, decimals) = Few::of(bytes, token)?.without_point();
+    // Digits and power of ten are exact.
+    digits.value().filter(|_| is_kind).map(|value| value as f64 / POWERS[decimals as usize])
+}
+
+/// Some characters in a word, the last one in its highest byte; what is below the first one is 0.
 #[derive(Clone, Copy)]
 struct Few {
     word: u64,
-    count: u32,
+    /// How many bits are below the first one.
+    below: u32,
+    /// Whether they are all characters of the token, which then has one at least.
+    are_all: bool,
 }
 
 /// A one in each byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
 impl Few {
-    /// A token that has so few characters. How many they are makes no difference to the processor, which could only guess it.
+    /// The first characters of a token.
     #[inline]
     fn of(bytes: &[u8], token: Token) -> Option<Few> {
         let count = token.end - token.start;
         let word = u64::from_le_bytes(*bytes.get(token.start as usize..)?.first_chunk()?);
-        (1..=8).contains(&count).then(|| Few { word: word << (64 - 8 * count), count })
+        let below = 64 - 8 * count.clamp(1, 8);
+        Some(Few { word: word << below, below, are_all: (1..=8).contains(&count) })
     }
 
     /// The number that they are if all are digits: neighbours are put together, then pairs, then fours, all of a kind at once.
     #[inline]
     fn value(self) -> Option<u64> {
-        let digits = self.word ^ (u64::from(b'0') * EACH) << (64 - 8 * self.count);
+        let digits = self.word ^ (u64::from(b'0') * EACH) << self.below;
         // Of one above 9 the highest bit is set, or becomes so.
         let others = (digits | digits.wrapping_add((0x80 - 10) * EACH)) & (0x80 * EACH);
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
         let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
         let all = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
-        (others == 0).then_some(all)
+        ((others == 0) & self.are_all).then_some(all)
     }
 
-    /// The same without the first point among them, and how many there were behind it.
+    /// The same without the first point among them, and how many there were behind it. It is not the first one.
     #[inline]
     fn without_point(self) -> (Few, u32) {
         let others = self.word ^ (u64::from(b'.') * EACH);
         // The highest bit of the first byte that is one, and perhaps of some behind it.
         let points = others.wrapping_sub(EACH) & !others & (0x80 * EACH);
-        let Some(point) = points.trailing_zeros().checked_sub(7).filter(|bits| *bits < 64 - 7) else {
+        if points == 0 {
             return (self, 0);
-        };
+        }
+        let point = points.trailing_zeros() - 7;
         let (before, behind) = (self.word & ((1 << point) - 1), self.word & !(u64::MAX >> (56 - point)));
-        (Few { word: behind | before << 8, count: self.count - 1 }, 7 - point / 8)
+        let below = (self.below + 8) % 64;
+        (Few { word: behind | before << 8, below, ..self }, 7 - point / 8)
     }
 }
 
@@ -98,20 +119,15 @@ pub fn double(bytes: &[u8], token: Token) -> Option<f64> {
     if !matches!(token.kind, Kind::Integer | Kind::Float) {
         return None;
     }
-    if let Some((digits, decimals)) = Few::of(bytes, token).map(Few::without_point)
-        && let Some(value) = digits.value()
-    {
-        return Some(value as f64 / POWERS[decimals as usize]);
-    }
     let digits = slice(bytes, token);
-    short_double(digits)
+    exact_double(digits)
         .or_else(|| std::str::from_utf8(digits).ok()?.parse().ok().filter(|value: &f64| value.is_finite()))
 }
 
 /// A number of up to 15 digits without sign and exponent. Its digits and the power of ten are exact as doubles, so that
 /// their quotient is the nearest double (Clinger, *How to Read Floating Point Numbers Accurately*, PLDI 1990).
 #[inline]
-fn short_double(digits: &[u8]) -> Option<f64> {
+fn exact_double(digits: &[u8]) -> Option<f64> {
     if digits.len() > 16 {
         return None;
     }
@@ -146,13 +162,15 @@ mod tests {
             for begin in [0, 3, 9] {
                 let Some(integer) = digits.get(begin..begin + count) else { continue };
                 for kind in [Kind::Integer, Kind::Text] {
-                    let (bytes, token) = token(integer, kind);
-                    assert_eq!(bigint(&bytes, token), integer.parse().ok(), "{integer}");
+                    let ((bytes, token), number) = (token(integer, kind), integer.parse().ok());
+                    assert_eq!(bigint(&bytes, token), number, "{integer}");
+                    assert_eq!(short_bigint(&bytes, token), number.filter(|_| count <= 8), "{integer}");
                 }
                 for point in 1..count {
                     let number = format!("{}.{}", &integer[..point], &integer[point..]);
-                    let (bytes, token) = token(&number, Kind::Float);
-                    assert_eq!(double(&bytes, token), number.parse().ok(), "{number}");
+                    let ((bytes, token), value) = (token(&number, Kind::Float), number.parse().ok());
+                    assert_eq!(double(&bytes, token), value, "{number}");
+                    assert_eq!(short_double(&bytes, token), value.filter(|_| count < 8), "{number}");
                 }
             }
         }
@@ -169,6 +187,8 @@ mod tests {
                     let expected = is_number.then(|| text.parse().ok()).flatten();
                     let (bytes, token) = token(&text, Kind::Text);
                     assert_eq!(bigint(&bytes, token), expected, "{text:?}");
+                    let is_short = other.is_ascii_digit() && count <= 8;
+                    assert_eq!(short_bigint(&bytes, token), expected.filter(|_| is_short), "{text:?}");
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Short texts that were met just before. Knows nothing of where they come from.
 
 use super::column::{Dictionary, NULL};
+use std::ops::Range;
 
 /// The codes of short texts that were met last. Most columns say the same few words again and again, and comparing these is
 /// quicker than hashing them and looking them up.
@@ -20,14 +21,18 @@ impl Default for RecentTexts {
 impl RecentTexts {
     /// The code of this text in the dictionary, which is always the same, to which it is added if it is new.
     #[inline]
-    pub fn code(&mut self, text: &[u8], dictionary: &mut Dictionary) -> u32 {
+    pub fn code(&mut self, text: Text, dictionary: &mut Dictionary) -> u32 {
         self.code_by(text, |text| dictionary.code(text))
     }
 
     /// The code that `new` has for this text, always the same for the same text.
     #[inline]
-    pub fn code_by(&mut self, text: &[u8], new: impl FnOnce(&[u8]) -> u32) -> u32 {
-        let Some(words) = words(text) else { return new(text) };
+    pub fn code_by(&mut self, text: Text, new: impl FnOnce(&[u8]) -> u32) -> u32 {
+        let Text { text, window } = text;
+        if text.len() > LONGEST {
+            return new(text);
+        }
+        let words = words(&window, text.len());
         // Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4).
         let mixed = words[0] ^ words[1].rotate_left(21) ^ words[2].rotate_left(42);
         let place = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58;
@@ -39,20 +44,45 @@ impl RecentTexts {
     }
 }
 
-/// The bytes of a short text, some of them twice; with its length they are the text.
-#[inline]
-fn words(text: &[u8]) -> Option<[u64; 3]> {
-    let word = |at: usize| text.get(at..)?.first_chunk().map(|word| u64::from_le_bytes(*word));
-    match text.len() {
-        0..4 => Some([text.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0, 0]),
-        4..8 => {
-            let half = |half: Option<&[u8; 4]>| half.map(|half| u64::from(u32::from_le_bytes(*half)));
-            Some([half(text.first_chunk())?, half(text.last_chunk())?, 0])
+/// The longest text that is remembered.
+const LONGEST: usize = 24;
+
+/// A text, and what it begins with if it is short; what is behind a short text's end does not matter.
+#[derive(Clone, Copy)]
+pub struct Text<'a> {
+    text: &'a [u8],
+    window: [u8; LONGEST],
+}
+
+impl<'a> Text<'a> {
+    /// This text.
+    #[inline]
+    pub fn of(text: &'a [u8]) -> Self {
+        let mut window = [0; LONGEST];
+        if text.len() <= LONGEST {
+            window[..text.len()].copy_from_slice(text);
         }
-        length @ 8..=16 => Some([word(0)?, word(length - 8)?, 0]),
-        length @ 17..=24 => Some([word(0)?, word(8)?, word(length - 8)?]),
-        _ => None,
+        Text { text, window }
     }
+
+    /// The text that takes this part of a buffer. Where there is enough behind it, it need not be known how long it is.
+    #[inline]
+    pub fn within(bytes: &'a [u8], part: Range<usize>) -> Self {
+        match bytes[part.start..].first_chunk() {
+            Some(window) => Text { text: &bytes[part], window: *window },
+            None => Text::of(&bytes[part]),
+        }
+    }
+}
+
+/// The bytes of a short text, and zeros; with its length they are the text.
+#[inline]
+fn words(window: &[u8; LONGEST], length: usize) -> [u64; 3] {
+    let (words, _) = window.as_chunks();
+    std::array::from_fn(|at| {
+        let bits = 8 * length.saturating_sub(8 * at).min(8) as u32;
+        u64::from_le_bytes(words[at]) & u64::MAX.checked_shr(64 - bits).unwrap_or(0)
+    })
 }
 
 #[cfg(test)]
@@ -73,9 +103,14 @@ mod tests {
                 text
             })
             .collect();
-        let codes: Vec<u32> = texts.iter().map(|text| recent.code(text, &mut dictionary)).collect();
-        for (text, code) in texts.iter().zip(codes) {
+        let mut check = |text: &[u8], of: Text| {
+            let code = recent.code(of, &mut dictionary);
             assert_eq!(dictionary.get(code).as_bytes(), text);
+        };
+        for (behind, text) in texts.iter().enumerate() {
+            check(text, Text::of(text));
+            let buffer = [b"+-", &text[..], &b"=abc\0defghijklmnopqrstuvwxyz"[..behind % 28]].concat();
+            check(text, Text::within(&buffer, 2..2 + text.len()));
         }
     }
 }
