@@ -143,7 +143,7 @@ fn place(agent: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::is_bot;
+    use super::{Agents, is_bot};
 
     #[test]
     fn programs_and_people() {
@@ -180,6 +180,20 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_bot(agent), bot, "{agent}");
+        }
+    }
+
+    #[test]
+    fn agents_met_before_are_not_taken_for_one_another() {
+        let mut agents = Agents::default();
+        let agent = |number: usize| {
+            format!("Mozilla/5.0 ({:05}; {}) some more text", number, ["x", "bot"][number % 7 / 6])
+        };
+        for number in (0..3000).chain(0..3000) {
+            let agent = agent(number);
+            let (known, alone) = (agents.get(agent.as_bytes()), Agents::default().get(agent.as_bytes()));
+            assert_eq!((known.hash, known.is_bot), (alone.hash, alone.is_bot), "{agent}");
+            assert_eq!(known.is_bot, is_bot(&agent));
         }
     }
 }

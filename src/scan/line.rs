@@ -317,3 +317,6 @@ fn check_utf8(bytes: &[u8], start: usize, end: usize) -> Result<(), Verdict> {
         Err(fault) => Err(Verdict::new(Reason::NotUtf8, fault.valid_up_to())),
     }
 }
+
+#[cfg(test)]
+mod tests;
