@@ -69,7 +69,7 @@ pub fn run(entry: u32, word: u64) -> usize {
 /// The entries, and how many there are, of those of the 19 symbols for lengths that have a code, in its order; three bits for each
 /// length of a code. That is added to what an entry says in its lowest bits, of how many bits are to be read, and at [`CODE`].
 #[inline]
-pub fn by_code(lengths: u64, entries: &[u32; 19]) -> ([u32; 32], usize) {
+pub fn by_code(lengths: u64) -> ([u32; 32], usize) {
     // A length of 0 counts as 8: such symbols come last.
     let lengths: [u32; 19] = std::array::from_fn(|at| {
         let length = lengths >> (3 * LENGTH_ORDER[at]);
@@ -78,7 +78,7 @@ pub fn by_code(lengths: u64, entries: &[u32; 19]) -> ([u32; 32], usize) {
     let counts: u64 = lengths.iter().map(|length| 1 << (8 * length)).sum();
     let mut places = counts.wrapping_mul(0x0101_0101_0101_0101) << 8;
     let mut sorted = [0; 32];
-    for (entry, length) in entries.iter().zip(lengths) {
+    for (entry, length) in LENGTH_ENTRIES.iter().zip(lengths) {
         sorted[(places >> (8 * length)) as usize % 32] = entry + (length + 1) * (1 | 1 << CODE);
         places += 1 << (8 * length);
     }
@@ -94,7 +94,7 @@ pub const CODE: u32 = 25;
 pub const NONE: u8 = u8::MAX;
 
 /// The entries of the 19 symbols without the lengths of their codes.
-pub const LENGTH_ENTRIES: [u32; 19] = {
+const LENGTH_ENTRIES: [u32; 19] = {
     let mut entries = [0; 19];
     let mut at = 0;
     while at < 16 {

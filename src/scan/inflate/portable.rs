@@ -1,8 +1,8 @@
 //! As [`super`], on any processor: some streams at a time, each of which takes a step in turn.
 
 use super::super::huffman::{
-    BITS, CODE, COPY_DISTANCES, COPY_LENGTHS, COUNTS, DISTANCE_BITS, FILL, Item, LENGTH_BITS, LENGTH_ENTRIES,
-    LITERAL_BITS, NONE, REPEAT, SPECIAL, SYMBOL, by_code, fill, low_bits, make_table, run, sort, total,
+    BITS, CODE, COPY_DISTANCES, COPY_LENGTHS, COUNTS, DISTANCE_BITS, FILL, Item, LENGTH_BITS, LITERAL_BITS,
+    NONE, REPEAT, SPECIAL, SYMBOL, by_code, fill, low_bits, make_table, run, sort, total,
 };
 use super::{Head, LONGEST, STEP};
 use std::ops::Range;
@@ -150,7 +150,7 @@ impl Lane {
     }
 
     fn make_length_code(&mut self, lengths: u64) -> Option<()> {
-        let (entries, count) = by_code(lengths, &LENGTH_ENTRIES);
+        let (entries, count) = by_code(lengths);
         let mut at = 0;
         for &entry in &entries[..count] {
             at = fill(&mut self.lengths, at, (1 << LENGTH_BITS) >> (entry >> CODE & 7), entry);
