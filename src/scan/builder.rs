@@ -4,7 +4,7 @@
 use super::agents::{Agent, Agents};
 use super::batch::{Batch, LINES};
 use super::client::ClientCodes;
-use super::column::{Dictionary, NULL, Values};
+use super::column::{Bits, Dictionary, NULL, Values};
 use super::fields::Field;
 use super::json::{Kind, Token, Tokens, slice, unescape};
 use super::numbers::{bigint, double, is_out_of_range, short_bigint, short_double};
@@ -169,9 +169,10 @@ impl RowBuilder {
                 (Cells::Text(codes), _) => lines.add_texts(codes, plan, settings, cookies),
                 (Cells::Boolean(values), From::Agent) => {
                     let agents = &lines.agents[..lines.batch.lines()];
-                    values.extend(agents.iter().map(|agent| Some(agent.is_some_and(|agent| agent.is_bot))));
+                    values.values.extend(agents.iter().map(|agent| agent.is_some_and(|agent| agent.is_bot)));
+                    values.valid.append(&Bits::ones(agents.len()));
                 }
-                (Cells::Boolean(values), _) => lines.add(values, plan.field, |_| None, boolean),
+                (Cells::Boolean(values), _) => lines.add(values, plan.field, |_| (false, false), boolean),
                 (Cells::Bigint(values), _) => {
                     lines.add(
                         values,
@@ -189,7 +190,7 @@ impl RowBuilder {
                     );
                 }
                 (Cells::Timestamp(values), _) => {
-                    lines.add(values, plan.field, |_| None, |token| timestamp(bytes, token, times));
+                    lines.add(values, plan.field, |_| (0, false), |token| timestamp(bytes, token, times));
                 }
             }
         }
@@ -309,30 +310,37 @@ impl Lines<'_> {
         }
     }
 
-    /// Adds what a token of each line says: what `quick` finds, else what `read` does, which is asked of few tokens if it can be
-    /// helped.
+    /// Adds what a token of each line says: what `quick` finds in it, and whether that is all; if not, what `read` finds.
     #[inline]
     fn add<T: Copy + Default>(
         &mut self,
         values: &mut Values<T>,
         field: Field,
-        quick: impl Fn(Token) -> Option<T>,
+        quick: impl Fn(Token) -> (T, bool),
         mut read: impl FnMut(Token) -> Option<T>,
     ) {
-        let mut wrong_types = 0;
-        let value = |&token: &Token| {
-            let found = quick(token);
-            if found.is_some() | (token.kind == Kind::Null) {
-                return found;
+        let tokens = self.batch.tokens(field);
+        let (first, mut valid, mut there) = (values.values.len(), 0, 0);
+        values.values.extend(tokens.iter().enumerate().map(|(at, &token)| {
+            let (value, is_all) = quick(token);
+            valid |= u64::from(is_all) << at;
+            there |= u64::from(token.kind != Kind::Null) << at;
+            value
+        }));
+        let mut left = there & !valid;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let token = tokens[at];
+            if let Some(value) = read(token) {
+                values.values[first + at] = value;
+                valid |= 1 << at;
+            } else if !IDS.contains(&field) || !is_out_of_range(self.bytes, token) {
+                // Ids that are out of range have a count of their own.
+                self.wrong_types += 1;
             }
-            let found = read(token);
-            // Ids that are out of range have a count of their own.
-            let is_wrong = || !IDS.contains(&field) || !is_out_of_range(self.bytes, token);
-            wrong_types += u64::from(found.is_none() && is_wrong());
-            found
-        };
-        values.extend(self.batch.tokens(field).iter().map(value));
-        self.wrong_types += wrong_types;
+        }
+        values.valid.push_word(valid, tokens.len());
     }
 
     /// Adds the code of each line's kind in [`KINDS`].

@@ -40,17 +40,6 @@ impl<T: Copy + Default> Values<T> {
         self.valid.push(value.is_some());
     }
 
-    /// Adds some rows, at most 64.
-    #[inline]
-    pub fn extend(&mut self, rows: impl ExactSizeIterator<Item = Option<T>>) {
-        let (count, mut valid) = (rows.len(), 0);
-        self.values.extend(rows.enumerate().map(|(at, value)| {
-            valid |= u64::from(value.is_some()) << at;
-            value.unwrap_or_default()
-        }));
-        self.valid.push_word(valid, count);
-    }
-
     /// The value of this row.
     #[inline]
     pub fn get(&self, row: usize) -> Option<T> {

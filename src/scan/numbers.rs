@@ -16,22 +16,24 @@ pub fn bigint(bytes: &[u8], token: Token) -> Option<i64> {
     }
 }
 
-/// As [`bigint`], of few digits and nothing else. It takes the same steps for all of them, however many there are, and for what
-/// is no such number: the processor could only guess which it is.
+/// As [`bigint`], of few digits and nothing else: the number, and whether it is one; if not, it is 0. It takes the same steps
+/// for all tokens, for the processor could only guess which of them are short numbers, and how short.
 #[inline]
-pub fn short_bigint(bytes: &[u8], token: Token) -> Option<i64> {
-    let is_kind = matches!(token.kind, Kind::Integer | Kind::Text);
-    let value = Few::of(bytes, token)?.value();
-    value.filter(|_| is_kind).map(|value| value as i64)
+pub fn short_bigint(bytes: &[u8], token: Token) -> (i64, bool) {
+    let (value, is_number) = Few::of(bytes, token).value();
+    let is_number = is_number & matches!(token.kind, Kind::Integer | Kind::Text);
+    (value as i64 & -i64::from(is_number), is_number)
 }
 
 /// As [`double`], of few digits with a point or without, as [`short_bigint`].
 #[inline]
-pub fn short_double(bytes: &[u8], token: Token) -> Option<f64> {
-    let is_kind = matches!(token.kind, Kind::Integer | Kind::Float);
-    let (digits, decimals) = Few::of(bytes, token)?.without_point();
+pub fn short_double(bytes: &[u8], token: Token) -> (f64, bool) {
+    let (digits, decimals) = Few::of(bytes, token).without_point();
+    let (value, is_number) = digits.value();
+    let is_number = is_number & matches!(token.kind, Kind::Integer | Kind::Float);
     // Digits and power of ten are exact.
-    digits.value().filter(|_| is_kind).map(|value| value as f64 / POWERS[decimals as usize])
+    let value = (value as i64 & -i64::from(is_number)) as f64;
+    (value / POWERS[decimals as usize % POWERS.len()], is_number)
 }
 
 /// Some characters in a word, the last one in its highest byte; what is below the first one is 0.
@@ -50,23 +52,25 @@ const EACH: u64 = 0x0101_0101_0101_0101;
 impl Few {
     /// The first characters of a token.
     #[inline]
-    fn of(bytes: &[u8], token: Token) -> Option<Few> {
+    fn of(bytes: &[u8], token: Token) -> Few {
         let count = token.end - token.start;
-        let word = u64::from_le_bytes(*bytes.get(token.start as usize..)?.first_chunk()?);
+        // At the very end of a buffer there may be too few; then it is left to the others.
+        let word = bytes.get(token.start as usize..).and_then(|rest| rest.first_chunk());
         let below = 64 - 8 * count.clamp(1, 8);
-        Some(Few { word: word << below, below, are_all: (1..=8).contains(&count) })
+        let word = u64::from_le_bytes(word.copied().unwrap_or_default()) << below;
+        Few { word, below, are_all: count.wrapping_sub(1) < 8 }
     }
 
-    /// The number that they are if all are digits: neighbours are put together, then pairs, then fours, all of a kind at once.
+    /// The number that they are, if all are digits: neighbours are put together, then pairs, then fours, all of a kind at once.
     #[inline]
-    fn value(self) -> Option<u64> {
+    fn value(self) -> (u64, bool) {
         let digits = self.word ^ (u64::from(b'0') * EACH) << self.below;
         // Of one above 9 the highest bit is set, or becomes so.
         let others = (digits | digits.wrapping_add((0x80 - 10) * EACH)) & (0x80 * EACH);
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
         let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
         let all = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
-        ((others == 0) & self.are_all).then_some(all)
+        (all, (others == 0) & self.are_all)
     }
 
     /// The same without the first point among them, and how many there were behind it. It is not the first one.
@@ -75,13 +79,13 @@ impl Few {
         let others = self.word ^ (u64::from(b'.') * EACH);
         // The highest bit of the first byte that is one, and perhaps of some behind it.
         let points = others.wrapping_sub(EACH) & !others & (0x80 * EACH);
-        if points == 0 {
-            return (self, 0);
-        }
-        let point = points.trailing_zeros() - 7;
+        // Without one, as if it were below all of them.
+        let has_point = points != 0;
+        let point = (points.trailing_zeros() & 63) & !7;
         let (before, behind) = (self.word & ((1 << point) - 1), self.word & !(u64::MAX >> (56 - point)));
-        let below = (self.below + 8) % 64;
-        (Few { word: behind | before << 8, below, ..self }, 7 - point / 8)
+        let word = if has_point { behind | before << 8 } else { self.word };
+        let below = self.below + if has_point { 8 } else { 0 };
+        (Few { word, below: below % 64, ..self }, if has_point { 7 - point / 8 } else { 0 })
     }
 }
 
@@ -164,13 +168,15 @@ mod tests {
                 for kind in [Kind::Integer, Kind::Text] {
                     let ((bytes, token), number) = (token(integer, kind), integer.parse().ok());
                     assert_eq!(bigint(&bytes, token), number, "{integer}");
-                    assert_eq!(short_bigint(&bytes, token), number.filter(|_| count <= 8), "{integer}");
+                    let (value, is_number) = short_bigint(&bytes, token);
+                    assert_eq!(is_number.then_some(value), number.filter(|_| count <= 8), "{integer}");
                 }
                 for point in 1..count {
                     let number = format!("{}.{}", &integer[..point], &integer[point..]);
                     let ((bytes, token), value) = (token(&number, Kind::Float), number.parse().ok());
                     assert_eq!(double(&bytes, token), value, "{number}");
-                    assert_eq!(short_double(&bytes, token), value.filter(|_| count < 8), "{number}");
+                    let (short, is_number) = short_double(&bytes, token);
+                    assert_eq!(is_number.then_some(short), value.filter(|_| count < 8), "{number}");
                 }
             }
         }
@@ -188,7 +194,8 @@ mod tests {
                     let (bytes, token) = token(&text, Kind::Text);
                     assert_eq!(bigint(&bytes, token), expected, "{text:?}");
                     let is_short = other.is_ascii_digit() && count <= 8;
-                    assert_eq!(short_bigint(&bytes, token), expected.filter(|_| is_short), "{text:?}");
+                    let expected = expected.filter(|_| is_short);
+                    assert_eq!(short_bigint(&bytes, token), (expected.unwrap_or(0), is_short), "{text:?}");
                 }
             }
         }
